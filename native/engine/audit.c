@@ -1,0 +1,111 @@
+/*
+ * audit.c - plain scans of a process's words: which of them still point into given ranges, and which chunks nothing
+ * points to any more. Source: DESIGN section 3 (AUDIT), section 11 (R6).
+ */
+#include "engine.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool in_ranges(uint64_t value, const uint64_t *ranges, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++)
+        if (value >= ranges[2 * i] && value < ranges[2 * i + 1])
+            return true;
+    return false;
+}
+
+uint64_t mcr_scan_words(const struct mcr_extent *extents, uint32_t extent_count, const uint64_t *ranges,
+                        uint32_t range_count, struct mcr_hit *hits, uint64_t capacity) {
+    uint64_t found = 0, low = range_count ? ranges[0] : 0, high = range_count ? ranges[2 * range_count - 1] : 0;
+    for (uint32_t i = 0; i < extent_count; i++) {
+        const struct mcr_extent *extent = &extents[i];
+        for (uint64_t at = -extent->address & 7; at + 8 <= extent->size; at += 8) {
+            uint64_t value;
+            memcpy(&value, extent->bytes + at, 8);
+            if (value < low || value >= high || !in_ranges(value, ranges, range_count))
+                continue;
+            if (found < capacity)
+                hits[found] = (struct mcr_hit){extent->address + at, value};
+            found++;
+        }
+    }
+    return found;
+}
+
+struct mark {
+    const struct mcr_extent *memory;
+    uint32_t memory_count;
+    const uint64_t *starts, *sizes;
+    uint64_t count, low, high;
+    uint8_t *reached;
+    uint64_t *work;
+    uint64_t work_count;
+};
+
+static const uint8_t *bytes_at(const struct mark *mark, uint64_t address, uint64_t size) {
+    uint32_t low = 0, high = mark->memory_count;
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (mark->memory[middle].address <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (!low)
+        return NULL;
+    const struct mcr_extent *extent = &mark->memory[low - 1];
+    uint64_t offset = address - extent->address;
+    return offset <= extent->size && size <= extent->size - offset ? extent->bytes + offset : NULL;
+}
+
+/* The chunk that holds the address or ends right at it. */
+static void mark_value(struct mark *mark, uint64_t value) {
+    if (value < mark->low || value > mark->high)
+        return;
+    uint64_t low = 0, high = mark->count;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (mark->starts[middle] <= value)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (uint64_t back = 0; back < 2 && low > back; back++) {
+        uint64_t index = low - 1 - back;
+        if (value - mark->starts[index] <= mark->sizes[index] && !mark->reached[index]) {
+            mark->reached[index] = 1;
+            mark->work[mark->work_count++] = index;
+        }
+    }
+}
+
+static void mark_bytes(struct mark *mark, const uint8_t *bytes, uint64_t address, uint64_t size) {
+    for (uint64_t at = -address & 7; at + 8 <= size; at += 8) {
+        uint64_t value;
+        memcpy(&value, bytes + at, 8);
+        mark_value(mark, value);
+    }
+}
+
+int mcr_mark_chunks(const struct mcr_extent *roots, uint32_t root_count, const struct mcr_extent *memory,
+                    uint32_t memory_count, const uint64_t *starts, const uint64_t *sizes, uint64_t chunk_count,
+                    uint8_t *reached) {
+    if (!chunk_count)
+        return 0;
+    struct mark mark = {
+        memory,  memory_count, starts, sizes, chunk_count, starts[0], starts[chunk_count - 1] + sizes[chunk_count - 1],
+        reached, NULL,         0};
+    mark.work = malloc(chunk_count * sizeof *mark.work);
+    if (!mark.work)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < root_count; i++)
+        mark_bytes(&mark, roots[i].bytes, roots[i].address, roots[i].size);
+    while (mark.work_count) {
+        uint64_t index = mark.work[--mark.work_count];
+        const uint8_t *bytes = bytes_at(&mark, starts[index], sizes[index]);
+        if (bytes)
+            mark_bytes(&mark, bytes, starts[index], sizes[index]);
+    }
+    free(mark.work);
+    return 0;
+}

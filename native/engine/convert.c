@@ -1,0 +1,296 @@
+/*
+ * convert.c - one object from O's type to N's, field by field: moved, or merged with what N's start-up made.
+ *
+ * Three-way merge: base = O at the end of its start-up, theirs = O now, ours = N. Unchanged since base: N's value stays.
+ * Changed: O's value moves, translated. Source: DESIGN sections 9 and 10.
+ */
+#include "internal.h"
+
+struct place { /* where one op works */
+    const uint8_t *theirs, *base, *ours;
+    uint8_t *out;
+    uint64_t old_offset, new_offset; /* in the object's element */
+};
+
+static const uint8_t zeros[4096];
+
+static uint64_t load_integer(const uint8_t *bytes, uint32_t size, bool is_signed) {
+    uint64_t value = 0;
+    memcpy(&value, bytes, size);
+    uint32_t unused = 64 - size * 8;
+    return is_signed && unused ? (uint64_t)((int64_t)(value << unused) >> unused) : value;
+}
+
+static bool fits(uint64_t value, uint32_t size, bool is_signed) {
+    uint8_t bytes[8];
+    memcpy(bytes, &value, sizeof bytes);
+    return load_integer(bytes, size, is_signed) == value;
+}
+
+/* Base bytes, zero where the object did not reach so far; `length` <= sizeof zeros or wholly inside. */
+static const uint8_t *base_at(const struct conversion *c, uint64_t offset, uint64_t length) {
+    if (!c->base)
+        return NULL;
+    if (offset + length <= c->base_size)
+        return c->base + offset;
+    return length <= sizeof zeros ? zeros : NULL;
+}
+
+static struct place place_of(const struct conversion *c, uint64_t old_offset, uint64_t new_offset, uint64_t length) {
+    return (struct place){c->theirs + old_offset,
+                          base_at(c, old_offset, length),
+                          c->ours ? c->ours + new_offset : NULL,
+                          c->out + new_offset,
+                          old_offset,
+                          new_offset};
+}
+
+static bool inside(const struct conversion *c, uint64_t old_end, uint64_t new_end) {
+    return old_end <= c->theirs_size && new_end <= c->out_size;
+}
+
+/* Whether O's value is to move; keeps the books of the merge. `differs`: N's value is not what base became. */
+static bool decide(struct mcr_engine *engine, struct conversion *c, const struct mcr_op *op, const struct place *at,
+                   uint64_t length, bool differs, bool is_pointer) {
+    if (op->flags & MCR_OPFLAG_KEEP_NEW)
+        return false;
+    if (!at->base || (op->flags & MCR_OPFLAG_KEEP_OLD))
+        return true;
+    engine->statistics.merged_fields++;
+    if (memcmp(at->theirs, at->base, length) == 0) {
+        if (differs && !is_pointer) {
+            engine->statistics.kept_new++;
+            if (c->kept_offset == UINT64_MAX)
+                c->kept_offset = c->object_offset + at->old_offset;
+        }
+        return false;
+    }
+    engine->statistics.taken_old++;
+    c->taken += !is_pointer;
+    if (differs) {
+        engine->statistics.both_changed++;
+        mcr_event_add(engine, MCR_EVENT_BOTH_CHANGED, c->object, c->object_offset + at->old_offset, is_pointer,
+                      at->ours && length >= 8 ? load_word(at->ours) : 0);
+    }
+    return true;
+}
+
+static void convert_data(struct mcr_engine *engine, struct conversion *c, const struct mcr_op *op,
+                         const struct place *at) {
+    bool differs = at->base && at->ours && memcmp(at->ours, at->base, op->length) != 0;
+    if (decide(engine, c, op, at, op->length, differs, false))
+        memcpy(at->out, at->theirs, op->length);
+}
+
+static uint64_t map_enum(struct mcr_engine *engine, struct conversion *c, const struct mcr_op *op, uint64_t value) {
+    const struct mcr_enum_entry *entries = engine->tables.enums + op->aux;
+    for (uint32_t i = 0; i < op->length; i++)
+        if ((uint64_t)entries[i].old_value == value)
+            return (uint64_t)entries[i].new_value;
+    mcr_event_add(engine, MCR_EVENT_UNKNOWN_ENUM, c->object, c->object_offset + op->old_offset, 0, value);
+    return value;
+}
+
+static void convert_integer(struct mcr_engine *engine, struct conversion *c, const struct mcr_op *op,
+                            const struct place *at) {
+    bool is_signed = op->flags & MCR_OPFLAG_SIGNED;
+    uint64_t theirs = load_integer(at->theirs, op->old_bytes, is_signed);
+    uint64_t base = at->base ? load_integer(at->base, op->old_bytes, is_signed) : 0;
+    uint64_t ours = at->ours ? load_integer(at->ours, op->new_bytes, is_signed) : 0;
+    if ((op->flags & MCR_OPFLAG_COUNTER) && at->base && at->ours) {
+        theirs += ours - base;
+        memcpy(at->out, &theirs, op->new_bytes);
+        return;
+    }
+    if (!decide(engine, c, op, at, op->old_bytes, at->base && at->ours && ours != base, false))
+        return;
+    if (op->code == MCR_OP_ENUM)
+        theirs = map_enum(engine, c, op, theirs);
+    if (!fits(theirs, op->new_bytes, is_signed))
+        mcr_event_add(engine, MCR_EVENT_OUT_OF_RANGE, c->object, c->object_offset + at->old_offset, op->new_bytes,
+                      theirs);
+    memcpy(at->out, &theirs, op->new_bytes);
+}
+
+static uint64_t load_bits(const uint8_t *bytes, uint32_t bit, uint32_t width) {
+    uint64_t value = 0;
+    memcpy(&value, bytes, (bit + width + 7) / 8 > 8 ? 8 : (bit + width + 7) / 8);
+    return value >> bit & (width >= 64 ? UINT64_MAX : (1ull << width) - 1);
+}
+
+static void store_bits(uint8_t *bytes, uint32_t bit, uint32_t width, uint64_t value) {
+    uint64_t word = 0, mask = (width >= 64 ? UINT64_MAX : (1ull << width) - 1) << bit;
+    size_t size = (bit + width + 7) / 8 > 8 ? 8 : (bit + width + 7) / 8;
+    memcpy(&word, bytes, size);
+    word = (word & ~mask) | (value << bit & mask);
+    memcpy(bytes, &word, size);
+}
+
+static void convert_bits(struct mcr_engine *engine, struct conversion *c, const struct mcr_op *op,
+                         const struct place *at) {
+    uint32_t old_bit = op->aux >> 16, new_bit = op->aux & 0xffff;
+    uint64_t theirs = load_bits(at->theirs, old_bit, op->old_bytes);
+    uint64_t base = at->base ? load_bits(at->base, old_bit, op->old_bytes) : 0;
+    uint64_t ours = at->ours ? load_bits(at->ours, new_bit, op->new_bytes) : 0;
+    uint8_t old_word[8] = {0}, base_word[8] = {0};
+    memcpy(old_word, &theirs, 8);
+    memcpy(base_word, &base, 8);
+    struct place whole = *at;
+    whole.theirs = old_word;
+    whole.base = at->base ? base_word : NULL;
+    whole.ours = NULL;
+    if (!decide(engine, c, op, &whole, 8, at->base && at->ours && ours != base, false))
+        return;
+    if (op->new_bytes < 64 && theirs >> op->new_bytes)
+        mcr_event_add(engine, MCR_EVENT_OUT_OF_RANGE, c->object, c->object_offset + at->old_offset, op->new_bytes,
+                      theirs);
+    store_bits(at->out, new_bit, op->new_bytes, theirs);
+}
+
+static void convert_pointer(struct mcr_engine *engine, struct conversion *c, const struct mcr_op *op,
+                            const struct place *at) {
+    uint64_t theirs = load_word(at->theirs), moved, base_moved = 0;
+    enum landing landing = mcr_translate(engine, theirs, &moved);
+    if (at->base && at->ours)
+        mcr_translate(engine, load_word(at->base), &base_moved);
+    bool differs = at->base && at->ours && load_word(at->ours) != base_moved && load_word(at->ours) != moved;
+    if (!decide(engine, c, op, at, 8, differs, true))
+        return;
+    if (landing == LANDS_LOST)
+        mcr_event_add(engine, MCR_EVENT_LOST_POINTER, c->object, c->object_offset + at->old_offset, theirs, 0);
+    engine->statistics.translated += moved != theirs;
+    store_word(at->out, moved);
+}
+
+static void convert_word(struct mcr_engine *engine, struct conversion *c, const struct mcr_op *op,
+                         const struct place *at) {
+    uint64_t theirs = load_word(at->theirs), moved, base_moved = 0;
+    mcr_translate_opaque(engine, theirs, c->ruled || (op->flags & MCR_OPFLAG_RULED), &moved);
+    if (at->base && at->ours)
+        mcr_translate_opaque(engine, load_word(at->base), c->ruled || (op->flags & MCR_OPFLAG_RULED), &base_moved);
+    bool differs = at->base && at->ours && load_word(at->ours) != base_moved && load_word(at->ours) != moved;
+    if (!decide(engine, c, op, at, 8, differs, true))
+        return;
+    engine->statistics.translated += moved != theirs;
+    store_word(at->out, moved);
+}
+
+/* Opaque bytes: whole aligned words, and single bytes at the edges. */
+static void convert_words(struct mcr_engine *engine, struct conversion *c, const struct mcr_op *op, uint64_t old_offset,
+                          uint64_t new_offset) {
+    for (uint64_t done = 0; done < op->length;) {
+        uint64_t step = 8 - ((old_offset + done) & 7);
+        if (step > op->length - done)
+            step = op->length - done;
+        struct place at = place_of(c, old_offset + done, new_offset + done, step);
+        struct mcr_op piece = *op;
+        piece.length = (uint32_t)step;
+        if (step == 8)
+            convert_word(engine, c, &piece, &at);
+        else
+            convert_data(engine, c, &piece, &at);
+        done += step;
+    }
+}
+
+static bool any(const uint8_t *bytes, const uint8_t *base, uint64_t length) {
+    for (uint64_t i = 0; i < length; i++)
+        if (base ? bytes[i] != base[i] : bytes[i] != 0)
+            return true;
+    return false;
+}
+
+static void drop(struct mcr_engine *engine, struct conversion *c, const struct mcr_op *op, uint64_t old_offset) {
+    const uint8_t *base = base_at(c, old_offset, op->length);
+    if (any(c->theirs + old_offset, base, op->length))
+        mcr_event_add(engine, MCR_EVENT_DROPPED_FIELD, c->object, c->object_offset + old_offset, op->aux, 0);
+}
+
+static void run(struct mcr_engine *engine, struct conversion *c, const struct mcr_op *ops, uint32_t count,
+                uint64_t old_start, uint64_t new_start);
+
+static void run_one(struct mcr_engine *engine, struct conversion *c, const struct mcr_op *op, uint64_t old_offset,
+                    uint64_t new_offset) {
+    uint64_t old_length = op->length, new_length = op->length;
+    if (op->code == MCR_OP_INTEGER || op->code == MCR_OP_ENUM)
+        old_length = op->old_bytes, new_length = op->new_bytes;
+    else if (op->code == MCR_OP_POINTER || op->code == MCR_OP_CODE)
+        old_length = new_length = 8;
+    else if (op->code == MCR_OP_BITS)
+        old_length = ((op->aux >> 16) + op->old_bytes + 7) / 8,
+        new_length = ((op->aux & 0xffff) + op->new_bytes + 7) / 8;
+    if (!inside(c, old_offset + old_length, op->code == MCR_OP_DROPPED ? 0 : new_offset + new_length))
+        return;
+    struct place at = place_of(c, old_offset, new_offset, old_length);
+    switch (op->code) {
+    case MCR_OP_DATA:
+    case MCR_OP_WORDS:
+        convert_data(engine, c, op, &at);
+        break;
+    case MCR_OP_INTEGER:
+    case MCR_OP_ENUM:
+        convert_integer(engine, c, op, &at);
+        break;
+    case MCR_OP_BITS:
+        convert_bits(engine, c, op, &at);
+        break;
+    case MCR_OP_POINTER:
+    case MCR_OP_CODE:
+        convert_pointer(engine, c, op, &at);
+        break;
+    case MCR_OP_OPAQUE:
+        convert_words(engine, c, op, old_offset, new_offset);
+        break;
+    case MCR_OP_DROPPED:
+        drop(engine, c, op, old_offset);
+        break;
+    default:
+        break;
+    }
+}
+
+static void run(struct mcr_engine *engine, struct conversion *c, const struct mcr_op *ops, uint32_t count,
+                uint64_t old_start, uint64_t new_start) {
+    for (uint32_t i = 0; i < count; i++) {
+        const struct mcr_op *op = &ops[i];
+        uint64_t old_offset = old_start + op->old_offset, new_offset = new_start + op->new_offset;
+        if (op->code == MCR_OP_NESTED || op->code == MCR_OP_KEEP)
+            continue;
+        if (op->code != MCR_OP_LOOP) {
+            run_one(engine, c, op, old_offset, new_offset);
+            continue;
+        }
+        for (uint32_t n = 0; n < op->aux; n++)
+            run(engine, c, op + 1, op->length, old_offset + (uint64_t)n * op->old_stride,
+                new_offset + (uint64_t)n * op->new_stride);
+        i += op->length;
+    }
+}
+
+void mcr_convert(struct mcr_engine *engine, uint32_t program, struct conversion *conversion) {
+    const struct mcr_program *one = &engine->tables.programs[program];
+    run(engine, conversion, engine->tables.ops + one->first, one->count, 0, 0);
+}
+
+void mcr_convert_opaque(struct mcr_engine *engine, struct conversion *conversion, uint64_t old_offset,
+                        uint64_t new_offset, uint64_t length) {
+    struct mcr_op op = {.code = MCR_OP_OPAQUE, .length = UINT32_MAX & ~7u};
+    while (length) {
+        if (length < op.length)
+            op.length = (uint32_t)length;
+        convert_words(engine, conversion, &op, old_offset, new_offset);
+        old_offset += op.length, new_offset += op.length, length -= op.length;
+    }
+}
+
+void mcr_fix_words(struct mcr_engine *engine, uint8_t *bytes, uint64_t address, uint64_t size, bool ruled) {
+    uint64_t start = engine->tables.image_start, span = engine->tables.image_end - start, moved;
+    for (uint64_t at = -address & 7; at + 8 <= size; at += 8) {
+        uint64_t value = load_word(bytes + at);
+        bool candidate = value - start < span || (ruled && value >= engine->low && value < engine->high);
+        if (!candidate || mcr_translate_opaque(engine, value, ruled, &moved) == LANDS_UNKNOWN || moved == value)
+            continue;
+        store_word(bytes + at, moved);
+        engine->statistics.translated++;
+    }
+}

@@ -1,0 +1,112 @@
+/* engine.c - the engine's life: tables in, results out. */
+#include "internal.h"
+#include <errno.h>
+#include <stdlib.h>
+
+enum { MAX_EVENTS = 1 << 20 };
+
+bool mcr_grow(struct mcr_engine *engine, void *array, uint64_t *room, uint64_t need, size_t entry) {
+    void **slot = array;
+    if (need <= *room)
+        return true;
+    uint64_t wanted = *room ? *room * 2 : 1024;
+    while (wanted < need)
+        wanted *= 2;
+    void *grown = realloc(*slot, wanted * entry);
+    if (!grown) {
+        engine->failure = -ENOMEM;
+        return false;
+    }
+    *slot = grown;
+    *room = wanted;
+    return true;
+}
+
+void mcr_event_add(struct mcr_engine *engine, uint32_t kind, uint32_t object, uint64_t offset, uint64_t detail,
+                   uint64_t value) {
+    if (engine->event_count >= MAX_EVENTS ||
+        !mcr_grow(engine, &engine->events, &engine->event_room, engine->event_count + 1, sizeof *engine->events))
+        return;
+    engine->events[engine->event_count++] = (struct mcr_event){kind, object, offset, detail, value};
+}
+
+uint8_t *mcr_scratch(struct mcr_engine *engine, uint64_t size) {
+    if (!mcr_grow(engine, &engine->scratch, &engine->scratch_room, size, 1))
+        return NULL;
+    memset(engine->scratch, 0, size);
+    return engine->scratch;
+}
+
+struct mcr_engine *mcr_engine_create(void) { return calloc(1, sizeof(struct mcr_engine)); }
+
+void mcr_engine_destroy(struct mcr_engine *engine) {
+    if (!engine)
+        return;
+    free(engine->objects);
+    free(engine->regions);
+    free(engine->interest);
+    free(engine->work);
+    free(engine->deferred);
+    free(engine->site_bad);
+    free(engine->events);
+    free(engine->patches);
+    free(engine->patch_bytes);
+    free(engine->scratch);
+    free(engine);
+}
+
+void mcr_engine_set_image(struct mcr_engine *engine, uint32_t kind, const struct mcr_extent *extents, uint32_t count) {
+    engine->images[kind] = (struct image){extents, count};
+}
+
+void mcr_engine_set_tables(struct mcr_engine *engine, const struct mcr_tables *tables) {
+    engine->tables = *tables;
+    mcr_types_learn(engine);
+}
+
+int mcr_engine_add_objects(struct mcr_engine *engine, const struct mcr_object *objects, uint64_t count) {
+    if (!mcr_grow(engine, &engine->objects, &engine->object_room, engine->object_count + count, sizeof *objects))
+        return -ENOMEM;
+    memcpy(engine->objects + engine->object_count, objects, count * sizeof *objects);
+    engine->object_count += count;
+    return 0;
+}
+
+int mcr_engine_set_pairs(struct mcr_engine *engine, struct mcr_pair *pairs, uint32_t count) {
+    for (uint64_t i = 0; i < engine->object_count; i++)
+        engine->objects[i].pair = MCR_NONE;
+    engine->pairs = pairs;
+    engine->pair_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t object = mcr_find_object(engine, pairs[i].address);
+        if (object == MCR_NONE || engine->objects[object].address != pairs[i].address)
+            return -ENOENT;
+        pairs[i].object = object;
+        engine->objects[object].pair = i;
+    }
+    return 0;
+}
+
+uint32_t mcr_engine_find(struct mcr_engine *engine, uint64_t address) { return mcr_find_object(engine, address); }
+
+struct mcr_object *mcr_engine_objects(struct mcr_engine *engine, uint64_t *count) {
+    *count = engine->object_count;
+    return engine->objects;
+}
+
+const struct mcr_event *mcr_engine_events(struct mcr_engine *engine, uint64_t *count) {
+    *count = engine->event_count;
+    return engine->events;
+}
+
+const struct mcr_patch *mcr_engine_patches(struct mcr_engine *engine, uint64_t *count) {
+    *count = engine->patch_count;
+    return engine->patches;
+}
+
+const uint8_t *mcr_engine_patch_bytes(struct mcr_engine *engine, uint64_t *size) {
+    *size = engine->patch_size;
+    return engine->patch_bytes;
+}
+
+const struct mcr_statistics *mcr_engine_statistics(struct mcr_engine *engine) { return &engine->statistics; }

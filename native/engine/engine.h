@@ -1,0 +1,261 @@
+/*
+ * engine.h - the engine of mutable tracing: loops over objects and words. Python builds the tables, the engine walks them.
+ *
+ * Life: create, add images, types, programs, objects, pairs, translations; index; trace; transfer; read results; destroy.
+ * Nothing here touches a process: images are byte ranges in the caller's memory. Every table stays the caller's and must
+ * outlive the engine; results point into the engine and die with it.
+ * Source: seed, "mutable tracing"; DESIGN sections 8 to 11.
+ */
+#ifndef MCR_ENGINE_H
+#define MCR_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MCR_NONE   UINT32_MAX
+#define MCR_EXPORT __attribute__((visibility("default")))
+
+/* ---- images ---- */
+enum mcr_image_kind {
+    MCR_IMAGE_THEIRS = 0, /* O now; the transfer writes results for unmoved objects into it */
+    MCR_IMAGE_BASE = 1,   /* O at the end of its start-up */
+    MCR_IMAGE_OURS = 2,   /* N after its start-up */
+    MCR_IMAGES
+};
+
+struct mcr_extent {
+    uint64_t address;
+    uint64_t size;
+    uint8_t *bytes;
+};
+
+/* ---- types (data type tags) ---- */
+enum mcr_type_kind {
+    MCR_TYPE_DATA = 0,    /* never a pointer: small integers, floats */
+    MCR_TYPE_WORDS = 1,   /* bytes that could hide pointers (long, char[]): scanned, never rewritten */
+    MCR_TYPE_OPAQUE = 2,  /* ambiguous (unions): scanned; exact entries and named starts of O's image are rewritten */
+    MCR_TYPE_POINTER = 3, /* target = pointee type, MCR_NONE = void */
+    MCR_TYPE_CODE = 4,    /* pointer to a function */
+    MCR_TYPE_STRUCT = 5,  /* members [first, first + count) */
+    MCR_TYPE_ARRAY = 6    /* count elements of target; count MCR_NONE = to the end of the chunk */
+};
+
+enum mcr_type_flag {
+    MCR_TYPE_NEVER = 1, /* never merged: locks, libc's own */
+    MCR_TYPE_RULED = 2, /* a library's opaque memory may point into objects of this type */
+    MCR_TYPE_TAIL = 4   /* found out: chunks of this type carry bytes behind it */
+};
+
+struct mcr_type {
+    uint8_t kind;
+    uint8_t flags;
+    uint16_t reserved;
+    uint32_t size; /* bytes; 0 = incomplete */
+    uint32_t target;
+    uint32_t first;
+    uint32_t count;
+};
+
+struct mcr_member {
+    uint32_t offset;
+    uint32_t type;
+};
+
+/* ---- conversion programs: one O type to one N type ---- */
+enum mcr_op_code {
+    MCR_OP_DATA = 0,    /* length bytes as they are */
+    MCR_OP_INTEGER = 1, /* old_bytes -> new_bytes, sign by flag, range checked */
+    MCR_OP_ENUM = 2,    /* as INTEGER, then mapped: aux = first of `length` entries in the enum maps */
+    MCR_OP_POINTER = 3,
+    MCR_OP_CODE = 4,
+    MCR_OP_OPAQUE = 5,  /* length bytes: words, exact image words rewritten */
+    MCR_OP_WORDS = 6,   /* length bytes: never rewritten */
+    MCR_OP_LOOP = 7,    /* aux times the next `length` ops, whose offsets are relative to the element */
+    MCR_OP_BITS = 8,    /* old_bytes/new_bytes = widths; aux = old bit << 16 | new bit, from the byte offsets */
+    MCR_OP_DROPPED = 9, /* length old bytes without a home; aux = id for the finding */
+    MCR_OP_KEEP = 10,   /* length new bytes that stay N's; old_bytes = 1: O has it too (never-merged), 0: added */
+    MCR_OP_NESTED = 11  /* no bytes: an aggregate of `length` old bytes starts here (for interior pointers) */
+};
+
+enum mcr_op_flag {
+    MCR_OPFLAG_SIGNED = 1,
+    MCR_OPFLAG_KEEP_OLD = 2, /* annotation: O's value whatever the base says */
+    MCR_OPFLAG_KEEP_NEW = 4,
+    MCR_OPFLAG_COUNTER = 8, /* theirs + ours - base */
+    MCR_OPFLAG_RULED = 16   /* opaque bytes inside an object of a ruled type */
+};
+
+struct mcr_op {
+    uint8_t code;
+    uint8_t flags;
+    uint8_t old_bytes;
+    uint8_t new_bytes;
+    uint32_t old_offset; /* relative to the innermost loop's element */
+    uint32_t new_offset;
+    uint32_t length;
+    uint32_t aux;
+    uint32_t old_stride; /* loops only */
+    uint32_t new_stride;
+};
+
+struct mcr_program {
+    uint32_t first, count; /* ops */
+    uint32_t old_type, new_type;
+    uint32_t old_size, new_size; /* sizeof; a flexible member is not in it */
+    uint32_t tail_program;       /* elements behind: flexible array member, MCR_NONE = raw bytes */
+    uint32_t identical;          /* same layout: only pointers need a look */
+};
+
+struct mcr_enum_entry {
+    int64_t old_value, new_value; /* sorted by old_value within a map */
+};
+
+/* ---- objects ---- */
+enum mcr_object_kind {
+    MCR_OBJECT_GLOBAL = 0, /* of the executable's writable data */
+    MCR_OBJECT_CHUNK = 1,
+    MCR_OBJECT_MAPPING = 2, /* memory the program mapped itself */
+    MCR_OBJECT_LIBRARY = 3  /* writable data of a library at the same address */
+};
+
+enum mcr_object_flag {
+    MCR_OBJECT_REACHED = 1 << 0,
+    MCR_OBJECT_PRECISE = 1 << 1,      /* typed by a pointer's type (or its own) */
+    MCR_OBJECT_SITE_TYPED = 1 << 2,   /* typed by its allocation site */
+    MCR_OBJECT_IMMUTABLE = 1 << 3,    /* a likely pointer holds it in place */
+    MCR_OBJECT_NONUPDATABLE = 1 << 4, /* a likely pointer points inside it, or it holds one */
+    MCR_OBJECT_CONFLICT = 1 << 5,     /* two types claim it */
+    MCR_OBJECT_NEVER = 1 << 6,        /* never merged: N's own stays (libc's) */
+    MCR_OBJECT_STARTUP = 1 << 7,
+    MCR_OBJECT_TOO_SMALL = 1 << 8,       /* smaller than the type that points to it */
+    MCR_OBJECT_DROPPED = 1 << 9,         /* not taken over */
+    MCR_OBJECT_INTERIOR_TYPED = 1 << 10, /* typed pointers of a changed type point into its untyped bytes */
+    MCR_OBJECT_RULED_OWNER = 1 << 11     /* its library's words may point into ruled types */
+};
+#define MCR_OBJECT_KIND_SHIFT 28
+
+struct mcr_object {
+    uint64_t address;
+    uint64_t size;     /* exact, bytes */
+    uint32_t type;     /* O's type, MCR_NONE = opaque */
+    uint32_t site;     /* allocation site, MCR_NONE */
+    uint32_t parent;   /* the object it was first reached from, MCR_NONE = root */
+    uint32_t flags;    /* enum mcr_object_flag | kind << MCR_OBJECT_KIND_SHIFT */
+    uint32_t pair;     /* index in the pairs, MCR_NONE = moves as a whole to the same address */
+    uint32_t capacity; /* bytes available at its address, at least `size` (saturating) */
+    uint32_t holder;   /* an object whose likely pointer holds this one, MCR_NONE */
+    uint32_t reserved;
+};
+
+/* Where an object goes when that is not simply its own address. */
+struct mcr_pair {
+    uint32_t object;      /* filled by index from `address` */
+    uint32_t program;     /* MCR_NONE = opaque, word by word */
+    uint64_t address;     /* of O's object */
+    uint64_t new_address; /* 0 = no home in N */
+    uint64_t new_size;
+    uint64_t base_address;
+    uint64_t base_size; /* 0 = it did not exist at the base: nothing to merge with */
+    uint64_t merges;    /* 1 = N has its own object there: three-way merge; 0 = moved */
+};
+
+/* Functions and named constants of O's image, sorted by old_address, not overlapping. */
+struct mcr_symbol {
+    uint64_t old_address, size, new_address; /* new_address 0 = N lacks it, or has it with other contents */
+    uint64_t is_code;
+};
+
+/* ---- results ---- */
+struct mcr_statistics {
+    uint64_t objects, reached, typed_precise, typed_site, opaque;
+    uint64_t pointers, likely_pointers, code_pointers, pinned, nonupdatable;
+    uint64_t merged_fields, both_changed, kept_new, taken_old;
+    uint64_t translated, bytes_moved, objects_moved, objects_converted, patches, patch_bytes;
+    uint64_t site_agreements, site_disagreements, disqualified_sites;
+};
+
+enum mcr_event_kind {
+    MCR_EVENT_DROPPED_FIELD = 1,     /* R2: detail = op aux, offset = field offset */
+    MCR_EVENT_LOST_POINTER = 2,      /* R3: detail = O address pointed to */
+    MCR_EVENT_TYPE_CONFLICT = 3,     /* R4: detail = the other type */
+    MCR_EVENT_PINNED_MOVE = 4,       /* R5: must move or change but is held; detail = holder object */
+    MCR_EVENT_BOTH_CHANGED = 5,      /* O's value won; detail = 1 if a pointer, value = N's */
+    MCR_EVENT_OUT_OF_RANGE = 6,      /* an integer does not fit its new width */
+    MCR_EVENT_CHANGED_IN_OPAQUE = 7, /* R1: detail = O type */
+    MCR_EVENT_UNKNOWN_ENUM = 8,
+    MCR_EVENT_NO_HOME = 9, /* R2: O changed a whole object that N lacks */
+    MCR_EVENT_MIXED = 10   /* R11: the object took fields from O while another one, at `offset`, has N's own value */
+};
+
+struct mcr_event {
+    uint32_t kind;
+    uint32_t object;
+    uint64_t offset;
+    uint64_t detail;
+    uint64_t value;
+};
+
+/* Bytes to write into N: data stands at patch_bytes + offset. */
+struct mcr_patch {
+    uint64_t address;
+    uint64_t size;
+    uint64_t offset;
+};
+
+struct mcr_tables {
+    const struct mcr_type *types; /* writable flags: TAIL is found out */
+    const struct mcr_member *members;
+    const struct mcr_program *programs;
+    const struct mcr_op *ops;
+    const struct mcr_enum_entry *enums;
+    const struct mcr_symbol *symbols;
+    const uint32_t *site_types;    /* by site; MCR_NONE = unknown */
+    const uint32_t *type_programs; /* by O type: program to its N type, MCR_NONE = identical */
+    uint8_t *type_flags;           /* by O type: enum mcr_type_flag, found out while tracing */
+    uint8_t *type_changed;         /* by O type: 1 = layout differs in N */
+    uint32_t type_count, program_count, op_count, symbol_count, site_count, reserved;
+    uint64_t image_start, image_end; /* O's executable */
+    uint64_t text_start, text_end;
+};
+
+struct mcr_engine;
+
+MCR_EXPORT struct mcr_engine *mcr_engine_create(void);
+MCR_EXPORT void mcr_engine_destroy(struct mcr_engine *engine);
+MCR_EXPORT void mcr_engine_set_image(struct mcr_engine *engine, uint32_t kind, const struct mcr_extent *extents,
+                                     uint32_t count);
+MCR_EXPORT void mcr_engine_set_tables(struct mcr_engine *engine, const struct mcr_tables *tables);
+MCR_EXPORT int mcr_engine_add_objects(struct mcr_engine *engine, const struct mcr_object *objects, uint64_t count);
+/* Sorts objects, checks that they do not overlap (-EINVAL), builds the address index. */
+MCR_EXPORT int mcr_engine_index(struct mcr_engine *engine);
+/* May be called again, before the transfer, with more pairs (objects that were given a new place). */
+MCR_EXPORT int mcr_engine_set_pairs(struct mcr_engine *engine, struct mcr_pair *pairs, uint32_t count);
+/* The seed's mutable tracing: precise from the roots, then by site, then conservative. */
+MCR_EXPORT int mcr_engine_trace(struct mcr_engine *engine);
+/* After tracing: unpaired objects that outgrow their place. Fills up to `capacity` indexes and new sizes, returns how many. */
+MCR_EXPORT uint64_t mcr_engine_outgrown(struct mcr_engine *engine, uint32_t *objects, uint64_t *sizes,
+                                        uint64_t capacity);
+/* The size in N of one object: converted elements plus tail. */
+MCR_EXPORT uint64_t mcr_engine_new_size(struct mcr_engine *engine, uint32_t object);
+MCR_EXPORT int mcr_engine_transfer(struct mcr_engine *engine);
+MCR_EXPORT uint32_t mcr_engine_find(struct mcr_engine *engine, uint64_t address);
+MCR_EXPORT struct mcr_object *mcr_engine_objects(struct mcr_engine *engine, uint64_t *count);
+MCR_EXPORT const struct mcr_event *mcr_engine_events(struct mcr_engine *engine, uint64_t *count);
+MCR_EXPORT const struct mcr_patch *mcr_engine_patches(struct mcr_engine *engine, uint64_t *count);
+MCR_EXPORT const uint8_t *mcr_engine_patch_bytes(struct mcr_engine *engine, uint64_t *size);
+MCR_EXPORT const struct mcr_statistics *mcr_engine_statistics(struct mcr_engine *engine);
+
+/* ---- audit and mark: plain scans, no engine needed ---- */
+struct mcr_hit {
+    uint64_t address, value;
+};
+/* Aligned words in `extents` whose value lies in one of the half-open `ranges` (pairs of addresses, sorted). */
+MCR_EXPORT uint64_t mcr_scan_words(const struct mcr_extent *extents, uint32_t extent_count, const uint64_t *ranges,
+                                   uint32_t range_count, struct mcr_hit *hits, uint64_t capacity);
+/* Conservative mark: which of the sorted chunks are reachable from the root extents (words, interior and tagged pointers
+ * included); contents are looked up in `memory`. reached[i] becomes 1. */
+MCR_EXPORT int mcr_mark_chunks(const struct mcr_extent *roots, uint32_t root_count, const struct mcr_extent *memory,
+                               uint32_t memory_count, const uint64_t *starts, const uint64_t *sizes,
+                               uint64_t chunk_count, uint8_t *reached);
+
+#endif

@@ -1,0 +1,109 @@
+/* internal.h - the engine's own structure, shared by its files. */
+#ifndef MCR_ENGINE_INTERNAL_H
+#define MCR_ENGINE_INTERNAL_H
+
+#include "engine.h"
+#include <stddef.h>
+#include <string.h>
+
+struct image {
+    const struct mcr_extent *extents;
+    uint32_t count;
+};
+
+struct deferred { /* a typed pointer into bytes that had no type yet */
+    uint32_t object, type, from;
+    uint64_t offset;
+};
+
+struct region_index; /* find.c */
+
+struct mcr_engine {
+    struct image images[MCR_IMAGES];
+    struct mcr_tables tables;
+    struct mcr_object *objects;
+    uint64_t object_count, object_room;
+    struct region_index *regions;
+    uint64_t region_mask, low, high; /* objects lie in [low, high) */
+    struct mcr_pair *pairs;
+    uint32_t pair_count;
+    uint8_t *interest; /* by type: INTEREST_* */
+    uint32_t *work;    /* objects still to be walked */
+    uint64_t work_count, work_room;
+    struct deferred *deferred;
+    uint64_t deferred_count, deferred_room;
+    uint8_t *site_bad; /* by site: a disagreement disqualified it */
+    bool restart;      /* a type turned out to have tails: trace again */
+    struct mcr_event *events;
+    uint64_t event_count, event_room;
+    struct mcr_patch *patches;
+    uint64_t patch_count, patch_room;
+    uint8_t *patch_bytes;
+    uint64_t patch_size, patch_bytes_room;
+    uint8_t *scratch;
+    uint64_t scratch_room;
+    struct mcr_statistics statistics;
+    int failure; /* -ENOMEM met where it could not be returned */
+};
+
+enum { INTEREST_POINTERS = 1, INTEREST_SCAN = 2, INTEREST_FLEXIBLE = 4, INTEREST_KNOWN = 8 };
+
+static inline uint32_t object_kind(const struct mcr_object *object) { return object->flags >> MCR_OBJECT_KIND_SHIFT; }
+
+static inline uint64_t load_word(const uint8_t *bytes) {
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
+static inline void store_word(uint8_t *bytes, uint64_t word) { memcpy(bytes, &word, sizeof word); }
+
+/* engine.c */
+bool mcr_grow(struct mcr_engine *engine, void *array, uint64_t *room, uint64_t need, size_t entry);
+void mcr_event_add(struct mcr_engine *engine, uint32_t kind, uint32_t object, uint64_t offset, uint64_t detail,
+                   uint64_t value);
+uint8_t *mcr_scratch(struct mcr_engine *engine, uint64_t size); /* zeroed, valid until the next call */
+
+/* find.c */
+uint8_t *mcr_image_at(const struct mcr_engine *engine, uint32_t kind, uint64_t address, uint64_t size);
+uint32_t mcr_find_object(const struct mcr_engine *engine, uint64_t address); /* MCR_NONE if none holds it */
+const struct mcr_symbol *mcr_find_symbol(const struct mcr_engine *engine,
+                                         uint64_t address); /* the one that covers it */
+
+/* types.c */
+void mcr_types_learn(struct mcr_engine *engine);
+uint32_t mcr_elements(const struct mcr_engine *engine, const struct mcr_object *object);
+/* Whether `wanted` stands at `offset` in an object of `type` (itself, a member, an element; offset already reduced). */
+bool mcr_type_holds(const struct mcr_engine *engine, uint32_t type, uint64_t offset, uint32_t wanted);
+/* Whether the byte at `offset` lies in a part of a ruled type. */
+bool mcr_type_ruled_at(const struct mcr_engine *engine, uint32_t type, uint64_t offset);
+uint64_t mcr_reduce_offset(const struct mcr_engine *engine, const struct mcr_object *object, uint64_t offset);
+
+/* translate.c */
+enum landing { LANDS_SAME, LANDS_MOVED, LANDS_CODE, LANDS_UNKNOWN, LANDS_LOST };
+enum landing mcr_translate(struct mcr_engine *engine, uint64_t value, uint64_t *ret);
+/* For words of opaque memory: only what is certain (DESIGN section 8). `ruled` = the holder's library may point to ruled types. */
+enum landing mcr_translate_opaque(struct mcr_engine *engine, uint64_t value, bool ruled, uint64_t *ret);
+bool mcr_map_offset(const struct mcr_engine *engine, const struct mcr_object *object, uint64_t offset, uint64_t *ret);
+uint32_t mcr_object_program(const struct mcr_engine *engine, const struct mcr_object *object);
+
+/* convert.c */
+struct conversion {
+    uint32_t object;
+    uint64_t object_offset; /* of the element in the object, for events */
+    const uint8_t *theirs;
+    const uint8_t *base; /* NULL: everything counts as changed */
+    uint64_t base_size;  /* bytes known at base; beyond it the base is zero */
+    const uint8_t *ours; /* NULL: nothing of N's there */
+    uint8_t *out;
+    uint64_t theirs_size, out_size;
+    bool ruled;
+    uint64_t taken, kept_offset; /* kept_offset: first field where N's own value stayed, UINT64_MAX none */
+};
+void mcr_convert(struct mcr_engine *engine, uint32_t program, struct conversion *conversion);
+void mcr_convert_opaque(struct mcr_engine *engine, struct conversion *conversion, uint64_t old_offset,
+                        uint64_t new_offset, uint64_t length);
+/* The words of an opaque object that stays where it is: only those that point to what moved are stored again. */
+void mcr_fix_words(struct mcr_engine *engine, uint8_t *bytes, uint64_t address, uint64_t size, bool ruled);
+
+#endif

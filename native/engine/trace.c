@@ -1,0 +1,359 @@
+/*
+ * trace.c - mutable tracing: which object has which type, and which must stay where it is.
+ *
+ * Precise first, from the globals along typed pointers; then chunks that no typed pointer reached get the type of their
+ * allocation site, unless that site disagreed with a precise type anywhere; then opaque bytes are scanned for likely
+ * pointers. The target of a likely pointer is immutable and, if the pointer is interior, nonupdatable; its holder is
+ * nonupdatable. Source: seed, "mutable tracing"; DESIGN section 8.
+ */
+#include "internal.h"
+#include <errno.h>
+#include <stdlib.h>
+
+static void push(struct mcr_engine *engine, uint32_t object) {
+    if (mcr_grow(engine, &engine->work, &engine->work_room, engine->work_count + 1, sizeof *engine->work))
+        engine->work[engine->work_count++] = object;
+}
+
+static void reach(struct mcr_object *object, uint32_t from) {
+    if (object->flags & MCR_OBJECT_REACHED)
+        return;
+    object->flags |= MCR_OBJECT_REACHED;
+    object->parent = from;
+}
+
+/* A pointee type that says nothing about its target: void, char, incomplete. */
+static bool is_vague(const struct mcr_engine *engine, uint32_t type) {
+    if (type == MCR_NONE)
+        return true;
+    const struct mcr_type *one = &engine->tables.types[type];
+    return one->size == 0 || (one->size == 1 && one->kind != MCR_TYPE_STRUCT);
+}
+
+static void set_type(struct mcr_engine *engine, uint32_t index, uint32_t type, uint32_t flag) {
+    struct mcr_object *object = &engine->objects[index];
+    object->type = type;
+    object->flags |= flag;
+    uint32_t size = engine->tables.types[type].size;
+    if (object->size % size && !(engine->interest[type] & INTEREST_FLEXIBLE) &&
+        !(engine->tables.type_flags[type] & MCR_TYPE_TAIL)) {
+        /* One chunk of this type has bytes behind it, so no chunk of it is an array: what was read as one was wrong. */
+        engine->tables.type_flags[type] |= MCR_TYPE_TAIL;
+        engine->restart = true;
+    }
+    push(engine, index);
+}
+
+static void defer(struct mcr_engine *engine, uint32_t object, uint32_t type, uint32_t from, uint64_t offset) {
+    if (mcr_grow(engine, &engine->deferred, &engine->deferred_room, engine->deferred_count + 1,
+                 sizeof *engine->deferred))
+        engine->deferred[engine->deferred_count++] = (struct deferred){object, type, from, offset};
+}
+
+/* A typed pointer says that `wanted` stands at `offset` of a chunk. */
+static void claim(struct mcr_engine *engine, uint32_t index, uint64_t offset, uint32_t wanted, uint32_t from) {
+    struct mcr_object *object = &engine->objects[index];
+    uint32_t size = engine->tables.types[wanted].size;
+    if (object->type == MCR_NONE) {
+        if (offset != 0)
+            defer(engine, index, wanted, from, offset);
+        else if (object->size < size)
+            object->flags |= MCR_OBJECT_TOO_SMALL;
+        else
+            set_type(engine, index, wanted, MCR_OBJECT_PRECISE);
+        return;
+    }
+    if (mcr_type_holds(engine, object->type, mcr_reduce_offset(engine, object, offset), wanted))
+        return;
+    if (offset == 0 && object->size >= size && mcr_type_holds(engine, wanted, 0, object->type)) {
+        set_type(engine, index, wanted, MCR_OBJECT_PRECISE); /* what was known is only the first member of this */
+        return;
+    }
+    object->flags |= MCR_OBJECT_CONFLICT;
+    if (engine->tables.type_changed[wanted] || engine->tables.type_changed[object->type])
+        mcr_event_add(engine, MCR_EVENT_TYPE_CONFLICT, index, offset, wanted, from);
+}
+
+static void follow(struct mcr_engine *engine, uint32_t from, uint64_t value, uint32_t target) {
+    uint32_t index = mcr_find_object(engine, value);
+    if (index == MCR_NONE)
+        return;
+    struct mcr_object *object = &engine->objects[index];
+    reach(object, from);
+    if (!is_vague(engine, target) && object_kind(object) == MCR_OBJECT_CHUNK && !(object->flags & MCR_OBJECT_NEVER))
+        claim(engine, index, value - object->address, target, from);
+}
+
+/* Calls follow() for every pointer in [bytes, bytes + limit) of that type. */
+static void walk(struct mcr_engine *engine, uint32_t from, uint32_t index, const uint8_t *bytes, uint64_t limit) {
+    if (!(engine->interest[index] & INTEREST_POINTERS))
+        return;
+    const struct mcr_type *type = &engine->tables.types[index];
+    switch (type->kind) {
+    case MCR_TYPE_POINTER:
+        if (limit >= 8) {
+            uint64_t value = load_word(bytes);
+            engine->statistics.pointers += value != 0;
+            follow(engine, from, value, type->target);
+        }
+        break;
+    case MCR_TYPE_CODE:
+        engine->statistics.code_pointers++;
+        break;
+    case MCR_TYPE_STRUCT:
+        for (uint32_t i = 0; i < type->count; i++) {
+            const struct mcr_member *member = &engine->tables.members[type->first + i];
+            if (member->offset < limit)
+                walk(engine, from, member->type, bytes + member->offset, limit - member->offset);
+        }
+        break;
+    case MCR_TYPE_ARRAY: {
+        uint64_t size = engine->tables.types[type->target].size;
+        uint64_t count = size ? limit / size : 0;
+        if (type->count != MCR_NONE && type->count < count)
+            count = type->count;
+        for (uint64_t i = 0; i < count; i++)
+            walk(engine, from, type->target, bytes + i * size, size);
+        break;
+    }
+    default:
+        break;
+    }
+}
+
+static void walk_object(struct mcr_engine *engine, uint32_t index) {
+    const struct mcr_object *object = &engine->objects[index];
+    const uint8_t *bytes = mcr_image_at(engine, MCR_IMAGE_THEIRS, object->address, object->size);
+    if (!bytes || object->type == MCR_NONE || !(engine->interest[object->type] & INTEREST_POINTERS))
+        return;
+    uint32_t type = object->type, count = mcr_elements(engine, object), size = engine->tables.types[type].size;
+    bool open_ended = engine->interest[type] & INTEREST_FLEXIBLE;
+    uint64_t total = object->size;
+    for (uint32_t i = 0; i < count; i++)
+        walk(engine, index, type, bytes + (uint64_t)i * size, open_ended ? total : size);
+}
+
+static void drain(struct mcr_engine *engine) {
+    while (engine->work_count && !engine->restart)
+        walk_object(engine, engine->work[--engine->work_count]);
+}
+
+static void trace_precise(struct mcr_engine *engine) {
+    for (uint64_t i = 0; i < engine->object_count; i++) {
+        struct mcr_object *object = &engine->objects[i];
+        if (object_kind(object) != MCR_OBJECT_CHUNK && object->type != MCR_NONE) {
+            object->flags |= MCR_OBJECT_PRECISE | MCR_OBJECT_REACHED;
+            push(engine, (uint32_t)i);
+        }
+    }
+    drain(engine);
+}
+
+static uint32_t site_type(const struct mcr_engine *engine, const struct mcr_object *object) {
+    return object->site < engine->tables.site_count ? engine->tables.site_types[object->site] : MCR_NONE;
+}
+
+/* A site whose type contradicts a precise one anywhere is not believed anywhere. */
+static void check_sites(struct mcr_engine *engine) {
+    for (uint64_t i = 0; i < engine->object_count; i++) {
+        const struct mcr_object *object = &engine->objects[i];
+        uint32_t type = site_type(engine, object);
+        if (type == MCR_NONE || !(object->flags & MCR_OBJECT_PRECISE) || object->type == MCR_NONE)
+            continue;
+        if (mcr_type_holds(engine, type, 0, object->type) || mcr_type_holds(engine, object->type, 0, type)) {
+            engine->statistics.site_agreements++;
+            continue;
+        }
+        engine->statistics.site_disagreements++;
+        if (!engine->site_bad[object->site])
+            engine->statistics.disqualified_sites++;
+        engine->site_bad[object->site] = 1;
+    }
+}
+
+static void trace_sites(struct mcr_engine *engine) {
+    check_sites(engine);
+    for (uint64_t i = 0; i < engine->object_count; i++) {
+        struct mcr_object *object = &engine->objects[i];
+        uint32_t type = site_type(engine, object);
+        if (object_kind(object) != MCR_OBJECT_CHUNK || object->type != MCR_NONE || type == MCR_NONE ||
+            is_vague(engine, type) || (object->flags & MCR_OBJECT_NEVER) || engine->site_bad[object->site])
+            continue;
+        if (object->size < engine->tables.types[type].size)
+            object->flags |= MCR_OBJECT_TOO_SMALL;
+        else
+            set_type(engine, (uint32_t)i, type, MCR_OBJECT_SITE_TYPED);
+    }
+    drain(engine);
+}
+
+/* Typed pointers into chunks that stayed opaque: if their type changed, bytes of the old layout lie there (R1). */
+static void settle_deferred(struct mcr_engine *engine) {
+    for (uint64_t i = 0; i < engine->deferred_count; i++) {
+        const struct deferred *one = &engine->deferred[i];
+        struct mcr_object *object = &engine->objects[one->object];
+        if (object->type != MCR_NONE) {
+            claim(engine, one->object, one->offset, one->type, one->from);
+        } else if (engine->tables.type_changed[one->type]) {
+            if (!(object->flags & MCR_OBJECT_INTERIOR_TYPED))
+                mcr_event_add(engine, MCR_EVENT_CHANGED_IN_OPAQUE, one->object, one->offset, one->type, one->from);
+            object->flags |= MCR_OBJECT_INTERIOR_TYPED;
+        }
+    }
+    engine->deferred_count = 0;
+}
+
+/* ---- conservative part ---- */
+
+struct scan {
+    uint32_t holder;
+    const uint8_t *theirs;
+    const uint8_t *base; /* words equal to it stay N's own when the holder is merged: they hold nothing of O's */
+    uint64_t base_size;
+    bool ruled;
+};
+
+static void likely(struct mcr_engine *engine, const struct scan *scan, uint64_t value) {
+    uint32_t index = mcr_find_object(engine, value);
+    if (index == MCR_NONE)
+        return;
+    struct mcr_object *target = &engine->objects[index];
+    uint64_t offset = value - target->address;
+    reach(target, scan->holder);
+    if (scan->ruled && target->type != MCR_NONE &&
+        mcr_type_ruled_at(engine, target->type, mcr_reduce_offset(engine, target, offset))) {
+        engine->statistics.pointers++;
+        return;
+    }
+    engine->statistics.likely_pointers++;
+    if (target->holder == MCR_NONE)
+        target->holder = scan->holder;
+    target->flags |= MCR_OBJECT_IMMUTABLE | (offset ? MCR_OBJECT_NONUPDATABLE : 0);
+    engine->objects[scan->holder].flags |= MCR_OBJECT_NONUPDATABLE;
+}
+
+static void scan_words(struct mcr_engine *engine, const struct scan *scan, uint64_t offset, uint64_t length) {
+    uint64_t end = offset + length;
+    for (offset = (offset + 7) & ~7ull; offset + 8 <= end; offset += 8) {
+        uint64_t value = load_word(scan->theirs + offset);
+        if (value < engine->low || value >= engine->high)
+            continue;
+        if (scan->base && offset + 8 <= scan->base_size && load_word(scan->base + offset) == value)
+            continue;
+        likely(engine, scan, value);
+    }
+}
+
+static void scan_type(struct mcr_engine *engine, const struct scan *scan, uint32_t index, uint64_t offset,
+                      uint64_t limit) {
+    if (!(engine->interest[index] & INTEREST_SCAN))
+        return;
+    const struct mcr_type *type = &engine->tables.types[index];
+    struct scan inner = *scan;
+    inner.ruled |= (engine->tables.type_flags[index] & MCR_TYPE_RULED) != 0;
+    switch (type->kind) {
+    case MCR_TYPE_WORDS:
+    case MCR_TYPE_OPAQUE:
+        scan_words(engine, &inner, offset, type->size < limit ? type->size : limit);
+        break;
+    case MCR_TYPE_STRUCT:
+        for (uint32_t i = 0; i < type->count; i++) {
+            const struct mcr_member *member = &engine->tables.members[type->first + i];
+            if (member->offset < limit)
+                scan_type(engine, &inner, member->type, offset + member->offset, limit - member->offset);
+        }
+        break;
+    case MCR_TYPE_ARRAY: {
+        uint64_t size = engine->tables.types[type->target].size;
+        uint64_t count = size ? limit / size : 0;
+        if (type->count != MCR_NONE && type->count < count)
+            count = type->count;
+        if (engine->tables.types[type->target].kind == MCR_TYPE_WORDS) {
+            scan_words(engine, &inner, offset, count * size);
+            break;
+        }
+        for (uint64_t i = 0; i < count; i++)
+            scan_type(engine, &inner, type->target, offset + i * size, size);
+        break;
+    }
+    default:
+        break;
+    }
+}
+
+static void scan_object(struct mcr_engine *engine, uint32_t index) {
+    const struct mcr_object *object = &engine->objects[index];
+    if (object->flags & MCR_OBJECT_NEVER)
+        return;
+    struct scan scan = {.holder = index, .ruled = object->flags & MCR_OBJECT_RULED_OWNER};
+    scan.theirs = mcr_image_at(engine, MCR_IMAGE_THEIRS, object->address, object->size);
+    if (!scan.theirs)
+        return;
+    if (object->pair != MCR_NONE && engine->pairs[object->pair].merges) {
+        const struct mcr_pair *pair = &engine->pairs[object->pair];
+        scan.base = mcr_image_at(engine, MCR_IMAGE_BASE, pair->base_address, pair->base_size);
+        scan.base_size = scan.base ? pair->base_size : 0;
+    }
+    if (object->type == MCR_NONE) {
+        scan_words(engine, &scan, 0, object->size);
+        return;
+    }
+    uint32_t count = mcr_elements(engine, object), size = engine->tables.types[object->type].size;
+    bool open_ended = engine->interest[object->type] & INTEREST_FLEXIBLE;
+    uint64_t total = object->size;
+    for (uint32_t i = 0; i < count; i++)
+        scan_type(engine, &scan, object->type, (uint64_t)i * size, open_ended ? total : size);
+    if (!open_ended && (uint64_t)count * size < total)
+        scan_words(engine, &scan, (uint64_t)count * size, total - (uint64_t)count * size);
+}
+
+static void reset(struct mcr_engine *engine) {
+    const uint32_t found = MCR_OBJECT_REACHED | MCR_OBJECT_PRECISE | MCR_OBJECT_SITE_TYPED | MCR_OBJECT_CONFLICT |
+                           MCR_OBJECT_TOO_SMALL | MCR_OBJECT_IMMUTABLE | MCR_OBJECT_NONUPDATABLE |
+                           MCR_OBJECT_INTERIOR_TYPED;
+    for (uint64_t i = 0; i < engine->object_count; i++) {
+        struct mcr_object *object = &engine->objects[i];
+        object->flags &= ~found;
+        object->parent = object->holder = MCR_NONE;
+        if (object_kind(object) == MCR_OBJECT_CHUNK)
+            object->type = MCR_NONE;
+    }
+    memset(&engine->statistics, 0, sizeof engine->statistics);
+    memset(engine->site_bad, 0, engine->tables.site_count + 1);
+    engine->work_count = engine->deferred_count = engine->event_count = 0;
+    engine->restart = false;
+}
+
+static void count_objects(struct mcr_engine *engine) {
+    struct mcr_statistics *statistics = &engine->statistics;
+    statistics->objects = engine->object_count;
+    for (uint64_t i = 0; i < engine->object_count; i++) {
+        uint32_t flags = engine->objects[i].flags;
+        statistics->reached += (flags & MCR_OBJECT_REACHED) != 0;
+        statistics->typed_precise += (flags & MCR_OBJECT_PRECISE) != 0;
+        statistics->typed_site += (flags & MCR_OBJECT_SITE_TYPED) != 0;
+        statistics->opaque += engine->objects[i].type == MCR_NONE;
+        statistics->pinned += (flags & MCR_OBJECT_IMMUTABLE) != 0;
+        statistics->nonupdatable += (flags & MCR_OBJECT_NONUPDATABLE) != 0;
+    }
+}
+
+int mcr_engine_trace(struct mcr_engine *engine) {
+    free(engine->site_bad);
+    engine->site_bad = calloc(engine->tables.site_count + 1, 1);
+    if (!engine->site_bad)
+        return -ENOMEM;
+    do { /* each round ends in success or marks one more type as having tails */
+        reset(engine);
+        trace_precise(engine);
+        if (!engine->restart)
+            trace_sites(engine);
+        if (!engine->restart)
+            settle_deferred(engine);
+        drain(engine);
+    } while (engine->restart);
+    for (uint64_t i = 0; i < engine->object_count; i++)
+        scan_object(engine, (uint32_t)i);
+    count_objects(engine);
+    return engine->failure;
+}

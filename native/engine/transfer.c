@@ -1,0 +1,252 @@
+/*
+ * transfer.c - every object to its place in N.
+ *
+ * Objects that keep their address are rewritten inside the THEIRS image, which the caller then copies to N as it is;
+ * everything else (globals, library data, moved chunks) becomes patches. Source: DESIGN sections 8 to 10.
+ */
+#include "internal.h"
+
+static uint8_t *patch(struct mcr_engine *engine, uint64_t address, uint64_t size) {
+    if (!mcr_grow(engine, &engine->patches, &engine->patch_room, engine->patch_count + 1, sizeof *engine->patches) ||
+        !mcr_grow(engine, &engine->patch_bytes, &engine->patch_bytes_room, engine->patch_size + size, 1))
+        return NULL;
+    engine->patches[engine->patch_count++] = (struct mcr_patch){address, size, engine->patch_size};
+    uint8_t *bytes = engine->patch_bytes + engine->patch_size;
+    engine->patch_size += size;
+    engine->statistics.patches++;
+    engine->statistics.patch_bytes += size;
+    return bytes;
+}
+
+/* Patches for the runs of words in which `out` differs from what N has there. */
+static void patch_differences(struct mcr_engine *engine, uint64_t address, const uint8_t *out, const uint8_t *ours,
+                              uint64_t size) {
+    for (uint64_t start = 0; start < size;) {
+        uint64_t step = size - start < 8 ? size - start : 8;
+        if (memcmp(out + start, ours + start, step) == 0) {
+            start += step;
+            continue;
+        }
+        uint64_t end = start + step;
+        while (end < size && memcmp(out + end, ours + end, size - end < 8 ? size - end : 8) != 0)
+            end += size - end < 8 ? size - end : 8;
+        uint8_t *bytes = patch(engine, address + start, end - start);
+        if (bytes)
+            memcpy(bytes, out + start, end - start);
+        start = end;
+    }
+}
+
+uint64_t mcr_engine_new_size(struct mcr_engine *engine, uint32_t index) {
+    const struct mcr_object *object = &engine->objects[index];
+    uint32_t program = mcr_object_program(engine, object);
+    if (program == MCR_NONE || engine->tables.programs[program].identical)
+        return object->size;
+    const struct mcr_program *one = &engine->tables.programs[program];
+    uint64_t count = mcr_elements(engine, object), tail = object->size - count * one->old_size;
+    if (one->tail_program != MCR_NONE) {
+        const struct mcr_program *element = &engine->tables.programs[one->tail_program];
+        return one->new_size + (element->old_size ? tail / element->old_size * element->new_size : 0);
+    }
+    /* An array's slack below one element is not data; a struct's tail is. */
+    return count * one->new_size + (engine->tables.type_flags[object->type] & MCR_TYPE_TAIL ? tail : 0);
+}
+
+uint64_t mcr_engine_outgrown(struct mcr_engine *engine, uint32_t *objects, uint64_t *sizes, uint64_t capacity) {
+    uint64_t count = 0;
+    for (uint64_t i = 0; i < engine->object_count; i++) {
+        const struct mcr_object *object = &engine->objects[i];
+        if (object_kind(object) != MCR_OBJECT_CHUNK || object->pair != MCR_NONE || object->type == MCR_NONE)
+            continue;
+        uint64_t size = mcr_engine_new_size(engine, (uint32_t)i);
+        if (size <= object->capacity)
+            continue;
+        if (count < capacity) {
+            objects[count] = (uint32_t)i;
+            sizes[count] = size;
+        }
+        count++;
+    }
+    return count;
+}
+
+/* One element of the object at old offset `from`, new offset `to`; the books go back to `whole`. */
+static void convert_element(struct mcr_engine *engine, uint32_t program, struct conversion *whole, uint64_t from,
+                            uint64_t to) {
+    struct conversion element = *whole;
+    element.object_offset = from;
+    element.theirs += from, element.theirs_size -= from;
+    element.base_size = whole->base_size > from ? whole->base_size - from : 0;
+    element.base = whole->base ? whole->base + (element.base_size ? from : 0) : NULL;
+    element.ours = whole->ours ? whole->ours + to : NULL;
+    element.out += to, element.out_size -= to;
+    mcr_convert(engine, program, &element);
+    whole->taken = element.taken, whole->kept_offset = element.kept_offset;
+}
+
+/* Elements, then the tail: a flexible array by its own program, anything else as opaque bytes. */
+static void convert_elements(struct mcr_engine *engine, const struct mcr_object *object, uint32_t program,
+                             struct conversion *whole) {
+    const struct mcr_program *one = &engine->tables.programs[program];
+    uint64_t count = mcr_elements(engine, object), from = 0, to = 0;
+    for (; count && to < whole->out_size; count--, from += one->old_size, to += one->new_size)
+        convert_element(engine, program, whole, from, to);
+    if (count || from >= object->size || to >= whole->out_size)
+        return;
+    if (one->tail_program == MCR_NONE) {
+        uint64_t length = object->size - from < whole->out_size - to ? object->size - from : whole->out_size - to;
+        mcr_convert_opaque(engine, whole, from, to, length);
+        return;
+    }
+    const struct mcr_program *tail = &engine->tables.programs[one->tail_program];
+    for (; from + tail->old_size <= object->size && to + tail->new_size <= whole->out_size;
+         from += tail->old_size, to += tail->new_size)
+        convert_element(engine, one->tail_program, whole, from, to);
+}
+
+static void convert_object(struct mcr_engine *engine, const struct mcr_object *object, struct conversion *conversion) {
+    uint32_t program = mcr_object_program(engine, object);
+    if (program != MCR_NONE) {
+        convert_elements(engine, object, program, conversion);
+        return;
+    }
+    uint64_t length = object->size < conversion->out_size ? object->size : conversion->out_size;
+    mcr_convert_opaque(engine, conversion, 0, 0, length);
+    for (uint64_t i = length; i < object->size; i++)
+        if (conversion->theirs[i] &&
+            (!conversion->base || i >= conversion->base_size || conversion->theirs[i] != conversion->base[i])) {
+            mcr_event_add(engine, MCR_EVENT_NO_HOME, conversion->object, i, object->size, conversion->out_size);
+            break;
+        }
+}
+
+/* A move or layout change of something that a likely pointer holds is a conflict (R5). */
+static void check_held(struct mcr_engine *engine, uint32_t index, bool moves, bool changes) {
+    const struct mcr_object *object = &engine->objects[index];
+    if ((moves && (object->flags & MCR_OBJECT_IMMUTABLE)) ||
+        (changes && object->holder != MCR_NONE && (object->flags & MCR_OBJECT_NONUPDATABLE)))
+        mcr_event_add(engine, MCR_EVENT_PINNED_MOVE, index, 0, object->holder, moves);
+}
+
+static struct conversion begin(struct mcr_engine *engine, uint32_t index, const uint8_t *theirs) {
+    const struct mcr_object *object = &engine->objects[index];
+    return (struct conversion){.object = index,
+                               .theirs = theirs,
+                               .theirs_size = object->size,
+                               .kept_offset = UINT64_MAX,
+                               .ruled = object->flags & MCR_OBJECT_RULED_OWNER};
+}
+
+static void finish_merge(struct mcr_engine *engine, const struct conversion *c) {
+    if (c->taken && c->kept_offset != UINT64_MAX)
+        mcr_event_add(engine, MCR_EVENT_MIXED, c->object, c->kept_offset, c->taken, 0);
+}
+
+/* N has its own object there. */
+static void merge_object(struct mcr_engine *engine, uint32_t index, uint8_t *theirs) {
+    const struct mcr_object *object = &engine->objects[index];
+    const struct mcr_pair *pair = &engine->pairs[object->pair];
+    const uint8_t *ours = mcr_image_at(engine, MCR_IMAGE_OURS, pair->new_address, pair->new_size);
+    bool in_place = object_kind(object) == MCR_OBJECT_CHUNK && pair->new_address == object->address;
+    uint8_t *out = mcr_scratch(engine, pair->new_size);
+    if (!ours || !out)
+        return;
+    memcpy(out, ours, pair->new_size);
+    if (!(object->flags & MCR_OBJECT_NEVER)) {
+        struct conversion conversion = begin(engine, index, theirs);
+        conversion.base = mcr_image_at(engine, MCR_IMAGE_BASE, pair->base_address, pair->base_size);
+        conversion.base_size = conversion.base ? pair->base_size : 0;
+        conversion.ours = ours;
+        conversion.out = out;
+        conversion.out_size = pair->new_size;
+        convert_object(engine, object, &conversion);
+        finish_merge(engine, &conversion);
+    }
+    if (in_place)
+        memcpy(theirs, out, pair->new_size);
+    else
+        patch_differences(engine, pair->new_address, out, ours, pair->new_size);
+}
+
+static void move_object(struct mcr_engine *engine, uint32_t index, const uint8_t *theirs) {
+    const struct mcr_object *object = &engine->objects[index];
+    const struct mcr_pair *pair = &engine->pairs[object->pair];
+    check_held(engine, index, pair->new_address != object->address, false);
+    uint8_t *out = mcr_scratch(engine, pair->new_size);
+    if (!out)
+        return;
+    struct conversion conversion = begin(engine, index, theirs);
+    conversion.out = out;
+    conversion.out_size = pair->new_size;
+    convert_object(engine, object, &conversion);
+    uint8_t *bytes = patch(engine, pair->new_address, pair->new_size);
+    if (bytes)
+        memcpy(bytes, out, pair->new_size);
+    engine->statistics.objects_moved++;
+}
+
+/* Same address, same layout: only words that point to what moved. */
+static void fix_object(struct mcr_engine *engine, uint32_t index, uint8_t *theirs) {
+    const struct mcr_object *object = &engine->objects[index];
+    if (object->type == MCR_NONE) {
+        mcr_fix_words(engine, theirs, object->address, object->size, object->flags & MCR_OBJECT_RULED_OWNER);
+        return;
+    }
+    struct conversion conversion = begin(engine, index, theirs);
+    conversion.out = theirs;
+    conversion.out_size = object->size;
+    convert_object(engine, object, &conversion);
+}
+
+static void convert_in_place(struct mcr_engine *engine, uint32_t index, uint8_t *theirs) {
+    const struct mcr_object *object = &engine->objects[index];
+    uint64_t size = mcr_engine_new_size(engine, index), room = size > object->size ? size : object->size;
+    check_held(engine, index, false, true);
+    uint8_t *out = mcr_scratch(engine, room);
+    if (!out)
+        return;
+    struct conversion conversion = begin(engine, index, theirs);
+    conversion.out = out;
+    conversion.out_size = size;
+    convert_object(engine, object, &conversion);
+    memcpy(theirs, out, room);
+    engine->statistics.objects_converted++;
+}
+
+/* A removed variable is a loss only if O ever changed it. */
+static void check_homeless(struct mcr_engine *engine, uint32_t index, const uint8_t *theirs) {
+    const struct mcr_object *object = &engine->objects[index];
+    const struct mcr_pair *pair = &engine->pairs[object->pair];
+    const uint8_t *base = mcr_image_at(engine, MCR_IMAGE_BASE, pair->base_address, pair->base_size);
+    if (!base || pair->base_size != object->size || memcmp(base, theirs, object->size) != 0)
+        mcr_event_add(engine, MCR_EVENT_NO_HOME, index, 0, object->size, 0);
+}
+
+static void transfer_object(struct mcr_engine *engine, uint32_t index) {
+    const struct mcr_object *object = &engine->objects[index];
+    uint8_t *theirs = mcr_image_at(engine, MCR_IMAGE_THEIRS, object->address, object->size);
+    if (!theirs || (object->flags & MCR_OBJECT_DROPPED))
+        return;
+    engine->statistics.bytes_moved += object->size;
+    if (object->pair != MCR_NONE) {
+        const struct mcr_pair *pair = &engine->pairs[object->pair];
+        if (!pair->new_address)
+            check_homeless(engine, index, theirs);
+        else if (pair->merges)
+            merge_object(engine, index, theirs);
+        else
+            move_object(engine, index, theirs);
+        return;
+    }
+    uint32_t program = mcr_object_program(engine, object);
+    if (program == MCR_NONE || engine->tables.programs[program].identical)
+        fix_object(engine, index, theirs);
+    else
+        convert_in_place(engine, index, theirs);
+}
+
+int mcr_engine_transfer(struct mcr_engine *engine) {
+    for (uint64_t i = 0; i < engine->object_count; i++)
+        transfer_object(engine, (uint32_t)i);
+    return engine->failure;
+}

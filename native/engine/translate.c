@@ -1,0 +1,143 @@
+/* translate.c - where a pointer of O points in N. Source: DESIGN sections 8 and 10. */
+#include "internal.h"
+
+static uint64_t old_span(const struct mcr_op *op) {
+    switch (op->code) {
+    case MCR_OP_INTEGER:
+    case MCR_OP_ENUM:
+        return op->old_bytes;
+    case MCR_OP_POINTER:
+    case MCR_OP_CODE:
+        return 8;
+    case MCR_OP_LOOP:
+        return (uint64_t)op->aux * op->old_stride;
+    case MCR_OP_BITS:
+        return ((op->aux >> 16) + op->old_bytes + 7) / 8;
+    case MCR_OP_KEEP:
+        return op->old_bytes ? op->length : 0;
+    default:
+        return op->length;
+    }
+}
+
+/* Offsets relative to one element. Outermost aggregates come first, so a pointer to a struct that is also a pointer to
+ * its first member follows the struct. */
+static bool map_in_ops(const struct mcr_op *ops, uint32_t count, uint64_t offset, uint64_t *ret) {
+    for (uint32_t i = 0; i < count; i++) {
+        const struct mcr_op *op = &ops[i];
+        uint64_t inside = offset - op->old_offset;
+        bool held = offset >= op->old_offset && inside < old_span(op);
+        if (op->code == MCR_OP_NESTED) {
+            if (inside == 0) {
+                *ret = op->new_offset;
+                return true;
+            }
+        } else if (op->code == MCR_OP_LOOP) {
+            uint64_t element = op->old_stride ? inside / op->old_stride : 0,
+                     rest = op->old_stride ? inside % op->old_stride : 0;
+            if (held && (rest == 0 || map_in_ops(op + 1, op->length, rest, &rest))) {
+                *ret = op->new_offset + element * op->new_stride + rest;
+                return true;
+            }
+            i += op->length;
+        } else if (held && op->code != MCR_OP_DROPPED) {
+            *ret = op->new_offset + inside;
+            return true;
+        }
+    }
+    return false;
+}
+
+uint32_t mcr_object_program(const struct mcr_engine *engine, const struct mcr_object *object) {
+    if (object->pair != MCR_NONE)
+        return engine->pairs[object->pair].program;
+    return object->type == MCR_NONE ? MCR_NONE : engine->tables.type_programs[object->type];
+}
+
+bool mcr_map_offset(const struct mcr_engine *engine, const struct mcr_object *object, uint64_t offset, uint64_t *ret) {
+    uint32_t index = mcr_object_program(engine, object);
+    *ret = offset;
+    if (index == MCR_NONE || offset == 0)
+        return true;
+    const struct mcr_program *program = &engine->tables.programs[index];
+    if (program->identical)
+        return true;
+    uint64_t count = mcr_elements(engine, object), element = 0;
+    if (program->old_size && offset / program->old_size < count) {
+        element = offset / program->old_size;
+        offset %= program->old_size;
+    } else {
+        offset -= (count - 1) * program->old_size;
+        if (offset >= program->old_size) { /* the tail behind a struct, or one past the end */
+            *ret = (count - 1) * program->new_size + program->new_size + (offset - program->old_size);
+            return true;
+        }
+        element = count - 1;
+    }
+    if (offset != 0 && !map_in_ops(engine->tables.ops + program->first, program->count, offset, &offset))
+        return false;
+    *ret = element * program->new_size + offset;
+    return true;
+}
+
+static enum landing land_in_object(struct mcr_engine *engine, const struct mcr_object *object, uint64_t value,
+                                   uint64_t *ret) {
+    uint64_t start = object->address, offset;
+    if (object->flags & MCR_OBJECT_DROPPED)
+        return LANDS_LOST;
+    if (object->pair != MCR_NONE)
+        start = engine->pairs[object->pair].new_address;
+    if (start == 0 || !mcr_map_offset(engine, object, value - object->address, &offset))
+        return LANDS_LOST;
+    *ret = start + offset;
+    return *ret == value ? LANDS_SAME : LANDS_MOVED;
+}
+
+static enum landing land_in_image(struct mcr_engine *engine, uint64_t value, uint64_t *ret) {
+    const struct mcr_symbol *symbol = mcr_find_symbol(engine, value);
+    if (!symbol || (symbol->is_code && value != symbol->old_address))
+        return value >= engine->tables.text_start && value < engine->tables.text_end ? LANDS_UNKNOWN : LANDS_SAME;
+    if (!symbol->new_address)
+        return symbol->is_code ? LANDS_LOST : LANDS_SAME; /* constants stay readable in the ghost */
+    *ret = symbol->new_address + (value - symbol->old_address);
+    return symbol->is_code ? LANDS_CODE : LANDS_MOVED;
+}
+
+enum landing mcr_translate(struct mcr_engine *engine, uint64_t value, uint64_t *ret) {
+    *ret = value;
+    if (value == 0)
+        return LANDS_SAME;
+    uint32_t index = mcr_find_object(engine, value);
+    if (index != MCR_NONE)
+        return land_in_object(engine, &engine->objects[index], value, ret);
+    if (value >= engine->tables.image_start && value < engine->tables.image_end)
+        return land_in_image(engine, value, ret);
+    index = mcr_find_object(engine, value - 1); /* one past the end of an object */
+    if (index != MCR_NONE) {
+        const struct mcr_object *object = &engine->objects[index];
+        if (object->pair != MCR_NONE && engine->pairs[object->pair].new_address) {
+            const struct mcr_pair *pair = &engine->pairs[object->pair];
+            *ret = pair->new_address + mcr_engine_new_size(engine, index);
+            return *ret == value ? LANDS_SAME : LANDS_MOVED;
+        }
+        return LANDS_SAME;
+    }
+    return LANDS_UNKNOWN;
+}
+
+enum landing mcr_translate_opaque(struct mcr_engine *engine, uint64_t value, bool ruled, uint64_t *ret) {
+    *ret = value;
+    uint32_t index = mcr_find_object(engine, value);
+    if (index != MCR_NONE) {
+        const struct mcr_object *object = &engine->objects[index];
+        uint64_t offset = value - object->address;
+        bool named_start = object_kind(object) == MCR_OBJECT_GLOBAL && offset == 0;
+        bool rule = ruled && object->type != MCR_NONE &&
+                    mcr_type_ruled_at(engine, object->type, mcr_reduce_offset(engine, object, offset));
+        return named_start || rule ? land_in_object(engine, object, value, ret) : LANDS_SAME;
+    }
+    if (value < engine->tables.image_start || value >= engine->tables.image_end)
+        return LANDS_UNKNOWN;
+    const struct mcr_symbol *symbol = mcr_find_symbol(engine, value);
+    return symbol && symbol->old_address == value ? land_in_image(engine, value, ret) : LANDS_UNKNOWN;
+}
