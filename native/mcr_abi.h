@@ -13,23 +13,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MCR_ABI_VERSION 1u
-#define MCR_MAGIC 0x006c6f72746e6f63ull /* "control" */
-#define MCR_SETTINGS_MAGIC 0x73676e6974746573ull /* "settings" */
+#define MCR_ABI_VERSION        1u
+#define MCR_MAGIC              0x006c6f72746e6f63ull /* "control" */
+#define MCR_SETTINGS_MAGIC     0x73676e6974746573ull /* "settings" */
 #define MCR_MODULE_TABLE_MAGIC 0x656c75646f6d726dull /* "mrmodule" */
 
 /* Descriptor numbers at exec; libmcr's constructor reads them and closes or moves them before anything else runs. */
 #define MCR_SETTINGS_FD 250
-#define MCR_CHANNEL_FD 251 /* only in a new process: one end of the controller's socketpair */
+#define MCR_CHANNEL_FD  251 /* only in a new process: one end of the controller's socketpair */
 
 /* ---------------------------------------------------------------- heap geometry */
 /* The heap window is MCR_BANKS banks. Generation g allocates new spans only in bank g % MCR_BANKS, so the spans of O and
  * N never meet although N starts while O still runs. A span is a run of pages; its id is (bank << 24 | index). */
-#define MCR_PAGE_SHIFT 12
-#define MCR_BANK_SHIFT 36
-#define MCR_BANKS 16
+#define MCR_PAGE_SHIFT      12
+#define MCR_BANK_SHIFT      36
+#define MCR_BANKS           16
 #define MCR_SPAN_INDEX_BITS 24
-#define MCR_SMALL_MAX 16384u /* larger requests get a span of their own */
+#define MCR_SMALL_MAX       16384u /* larger requests get a span of their own */
 
 enum mcr_span_kind {
     MCR_SPAN_UNUSED = 0,
@@ -39,24 +39,24 @@ enum mcr_span_kind {
 };
 
 struct mcr_span {
-    uint64_t start;      /* address of its first byte, page-aligned */
-    uint32_t pages;      /* length in pages */
-    uint8_t kind;        /* enum mcr_span_kind */
-    uint8_t size_class;  /* small only */
-    uint16_t reserved;   /* zero */
-    uint32_t slot_bytes; /* bytes between slots; large: pages << MCR_PAGE_SHIFT when it fits, else 0 */
-    uint32_t slot_count; /* slots in the span; large: 1 */
-    uint64_t slots;      /* address of struct mcr_slot[slot_count] */
-    uint64_t large_size; /* large only: the exact requested size in bytes */
+    uint64_t start;       /* address of its first byte, page-aligned */
+    uint32_t pages;       /* length in pages */
+    uint8_t kind;         /* enum mcr_span_kind */
+    uint8_t size_class;   /* small only */
+    uint16_t reserved;    /* zero */
+    uint32_t slot_bytes;  /* bytes between slots; large: pages << MCR_PAGE_SHIFT when it fits, else 0 */
+    uint32_t slot_count;  /* slots in the span; large: 1 */
+    uint64_t slots;       /* address of struct mcr_slot[slot_count] */
+    uint64_t large_size;  /* large only: the exact requested size in bytes */
     uint32_t private_[6]; /* the allocator's own list links and counters */
 };
 
 enum mcr_slot_flag {
-    MCR_SLOT_LIVE = 1,    /* allocated and not freed; every other flag is meaningless without it */
-    MCR_SLOT_STARTUP = 2, /* in the allocation log (realloc keeps the identity) */
+    MCR_SLOT_LIVE = 1,      /* allocated and not freed; every other flag is meaningless without it */
+    MCR_SLOT_STARTUP = 2,   /* in the allocation log (realloc keeps the identity) */
     MCR_SLOT_INHERITED = 4, /* came from the process before this one */
-    MCR_SLOT_PLACED = 8,  /* N only: at O's address because the placement plan said so */
-    MCR_SLOT_CACHED = 16  /* free, in a thread cache */
+    MCR_SLOT_PLACED = 8,    /* N only: at O's address because the placement plan said so */
+    MCR_SLOT_CACHED = 16    /* free, in a thread cache */
 };
 
 struct mcr_slot {
@@ -69,17 +69,19 @@ struct mcr_slot {
 #define MCR_SITE_DEPTH 6
 struct mcr_site {
     uint32_t generation;
-    uint32_t depth;                /* return addresses in use, innermost first */
+    uint32_t depth;                   /* return addresses in use, innermost first */
     uint64_t returns[MCR_SITE_DEPTH]; /* absolute return addresses in that generation's modules */
 };
 
 /* ---------------------------------------------------------------- start-up log */
 /* X(name): every logged operation. Order is ABI. */
+/* clang-format off */
 #define MCR_OPERATIONS(X) \
     X(SOCKET) X(SOCKETPAIR) X(BIND) X(LISTEN) X(CONNECT) X(ACCEPT) X(OPEN) X(FOPEN) X(DUP) X(DUP2) X(PIPE) X(EVENTFD) \
     X(EPOLL_CREATE) X(TIMERFD) X(SIGNALFD) X(INOTIFY) X(MEMFD) X(CLOSE) X(FCLOSE) X(SETSOCKOPT) X(FCNTL) X(MMAP) \
     X(SHMGET) X(FORK) X(VFORK) X(CLONE) X(DAEMON) X(THREAD_CREATE) X(GETPID) X(GETPPID) X(GETTID) X(SETSID) \
     X(RANDOM) X(TIME) X(UNLINK) X(RENAME) X(TRUNCATE) X(KILL) X(LOCK) X(SEND) X(DLOPEN)
+/* clang-format on */
 
 enum mcr_operation_kind {
 #define X(name) MCR_OP_##name,
@@ -116,9 +118,9 @@ struct mcr_operation {
 /* One start-up allocation. `addr` and `size` follow realloc as long as it lives. */
 enum mcr_allocation_flag {
     MCR_ALLOC_FREED = 1,
-    MCR_ALLOC_PLACED = 2,   /* N: at the address of plan entry `plan` */
-    MCR_ALLOC_PLANNED = 4,  /* N: `plan` names O's allocation, but it did not fit there */
-    MCR_ALLOC_DIVERGED = 8  /* N: the rehearsal had another size at this point */
+    MCR_ALLOC_PLACED = 2,  /* N: at the address of plan entry `plan` */
+    MCR_ALLOC_PLANNED = 4, /* N: `plan` names O's allocation, but it did not fit there */
+    MCR_ALLOC_DIVERGED = 8 /* N: the rehearsal had another size at this point */
 };
 
 struct mcr_allocation {
@@ -128,13 +130,14 @@ struct mcr_allocation {
     uint32_t nth;      /* 0-based count among this thread's allocations with this stack_id */
     uint32_t site;     /* index in the site table */
     uint64_t addr;
-    uint64_t size;     /* exact requested size now, bytes */
+    uint64_t size;       /* exact requested size now, bytes */
     uint64_t first_size; /* as first requested */
-    uint32_t flags;    /* enum mcr_allocation_flag */
-    int32_t plan;      /* N: seq in O's allocation log, -1 none */
+    uint32_t flags;      /* enum mcr_allocation_flag */
+    int32_t plan;        /* N: seq in O's allocation log, -1 none */
 };
 
-enum mcr_wait_kind { /* what a thread waits for; also the stop point classes of DESIGN section 5 */
+/* What a thread waits for; also the stop point classes of DESIGN section 5. */
+enum mcr_wait_kind {
     MCR_WAIT_NONE = 0,
     MCR_WAIT_EXTERNAL = 1, /* accept, epoll_wait, poll, select, recv on a blocking socket */
     MCR_WAIT_TIMED = 2,    /* sleeps and waits with a timeout */
@@ -143,7 +146,7 @@ enum mcr_wait_kind { /* what a thread waits for; also the stop point classes of 
 };
 
 struct mcr_thread {
-    uint32_t index;         /* its index in the table; 0 is the initial thread */
+    uint32_t index; /* its index in the table; 0 is the initial thread */
     int32_t tid;
     uint64_t creation_id;   /* call stack ID of its pthread_create, 0 for the initial thread */
     uint32_t ordinal;       /* 0-based count among threads of this creation_id */
@@ -161,7 +164,7 @@ struct mcr_module {
     uint32_t generation;
     uint32_t build_id_size;
     uint8_t build_id[32];
-    uint64_t base; /* load bias: address = bias + ELF virtual address */
+    uint64_t base;       /* load bias: address = bias + ELF virtual address */
     uint64_t start, end; /* [start, end) of its mappings */
     char path[256];
 };
@@ -213,12 +216,12 @@ enum mcr_state {
 
 enum mcr_error {
     MCR_OK = 0,
-    MCR_ERROR_SETTINGS = 1,  /* settings missing or of another version */
-    MCR_ERROR_WINDOW = 2,    /* the heap window could not be reserved */
-    MCR_ERROR_MEMORY = 3,    /* mmap failed for libmcr's own tables */
-    MCR_ERROR_CHANNEL = 4,   /* the channel broke or sent nonsense */
-    MCR_ERROR_INHERIT = 5,   /* a descriptor could not be put at its number */
-    MCR_ERROR_HEAP = 6,      /* free or realloc of an address that is no chunk */
+    MCR_ERROR_SETTINGS = 1, /* settings missing or of another version */
+    MCR_ERROR_WINDOW = 2,   /* the heap window could not be reserved */
+    MCR_ERROR_MEMORY = 3,   /* mmap failed for libmcr's own tables */
+    MCR_ERROR_CHANNEL = 4,  /* the channel broke or sent nonsense */
+    MCR_ERROR_INHERIT = 5,  /* a descriptor could not be put at its number */
+    MCR_ERROR_HEAP = 6,     /* free or realloc of an address that is no chunk */
     MCR_ERROR_TABLE_FULL = 7,
     MCR_ERROR_SNAPSHOT = 8
 };
@@ -241,8 +244,8 @@ struct mcr_bank {
 struct mcr_control {
     uint64_t magic; /* MCR_MAGIC, stored last */
     uint32_t version;
-    uint32_t size; /* sizeof(struct mcr_control) */
-    uint32_t role; /* enum mcr_role */
+    uint32_t size;           /* sizeof(struct mcr_control) */
+    uint32_t role;           /* enum mcr_role */
     volatile uint32_t state; /* enum mcr_state */
     volatile uint32_t error; /* enum mcr_error: the first one */
     uint32_t error_line;
@@ -254,7 +257,7 @@ struct mcr_control {
 
     /* Quiescence: the only words that the controller writes in O. `hold` is a futex: 0 run, 1 hold. */
     volatile uint32_t hold;
-    volatile uint32_t held; /* threads held now */
+    volatile uint32_t held;             /* threads held now */
     volatile uint64_t hold_deadline_ns; /* CLOCK_MONOTONIC; threads run on after it whatever `hold` says */
 
     uint64_t window; /* heap window address, 0 without one */
@@ -278,13 +281,13 @@ struct mcr_control {
 struct mcr_settings {
     uint64_t magic;
     uint32_t version;
-    uint32_t size;  /* bytes of the whole memfd */
-    uint32_t role;  /* enum mcr_role */
+    uint32_t size; /* bytes of the whole memfd */
+    uint32_t role; /* enum mcr_role */
     uint32_t generation;
-    uint64_t window; /* N: O's window; 0 = choose one at random */
+    uint64_t window;    /* N: O's window; 0 = choose one at random */
     uint32_t site_base; /* N: first site index to use */
     uint32_t startup_timeout_ms;
-    int32_t old_pid;    /* N */
+    int32_t old_pid;         /* N */
     int32_t placeholder_end; /* N: numbers [0, placeholder_end) that nothing inherited takes are filled before main */
     int32_t private_fd;      /* N: the channel is moved to this number or the next free one below */
     uint32_t watchdog_ms;    /* N: killed by a timer if it was not released after this time; 0 = never */
@@ -297,7 +300,8 @@ struct mcr_settings {
     uint64_t inherited, inherited_count;        /* N: struct mcr_inherited_fd[] that the channel will deliver first */
 };
 
-struct mcr_settings_module { /* a module table file, mapped by libmcr when the module of that build-id is loaded */
+/* A module table file, mapped by libmcr when the module of that build-id is loaded. */
+struct mcr_settings_module {
     uint8_t build_id[32];
     uint32_t build_id_size;
     uint32_t reserved;
@@ -346,7 +350,8 @@ struct mcr_remote_syscall {
     int64_t result; /* reply: value or -errno */
 };
 
-struct mcr_adoption { /* start of the memfd of MCR_CMD_ADOPT; offsets are from its start */
+/* Start of the memfd of MCR_CMD_ADOPT; offsets are from its start. */
+struct mcr_adoption {
     uint64_t spans, span_count;     /* struct mcr_span[]; `slots` = offset of struct mcr_slot[] in the memfd */
     uint64_t sites, site_count;     /* struct mcr_site[] */
     uint64_t modules, module_count; /* struct mcr_module[] of earlier generations */
@@ -365,8 +370,8 @@ struct mcr_module_table {
 
 /* Row: valid from `pc` (ELF virtual address) to the next row's pc. */
 #define MCR_CFA_NONE 0u /* cannot be unwound; or the outermost frame */
-#define MCR_CFA_RSP 1u  /* CFA = rsp + offset */
-#define MCR_CFA_RBP 2u  /* CFA = rbp + offset */
+#define MCR_CFA_RSP  1u /* CFA = rsp + offset */
+#define MCR_CFA_RBP  2u /* CFA = rbp + offset */
 struct mcr_unwind_row {
     uint32_t pc;
     uint32_t cfa : 2;        /* MCR_CFA_* */
