@@ -2,6 +2,8 @@
 
 McrError
 ├── UsageError            bad arguments or input files                     (exit status 2)
+├── InstallationError     a file that belongs to gdb_mcr is not there      (exit status 2)
+├── PrivateDirectoryError the cache or state directory cannot be used      (exit status 2)
 ├── TargetError           the server cannot be worked on; it runs on
 ├── DebuggerError         a child GDB failed or answered nonsense
 ├── RuntimeAbiError       libmcr's tables in the server are absent or damaged
@@ -12,6 +14,9 @@ McrError
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
 
 
 class McrError(Exception):
@@ -30,6 +35,30 @@ class UsageError(McrError):
     """The command line or an input file is wrong; nothing was touched."""
 
     exit_status = 2
+
+
+class InstallationError(McrError):
+    """A file that belongs to gdb_mcr is not there: ``name``, looked for at each of ``candidates``."""
+
+    hint = "build it with `make -C native` in the source tree, or install gdb_mcr again"
+    exit_status = 2
+
+    def __init__(self, name: str, candidates: Sequence[Path]) -> None:
+        super().__init__(f"{name} is missing: looked for {' and '.join(map(str, candidates))}")
+        self.name = name
+        self.candidates = tuple(candidates)
+
+
+class PrivateDirectoryError(McrError):
+    """The cache or state directory ``path`` cannot be used, because of ``reason``."""
+
+    hint = "set XDG_CACHE_HOME and XDG_STATE_HOME to directories of your own that have room"
+    exit_status = 2
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"cannot use {path} as a private directory: {reason}")
+        self.path = path
+        self.reason = reason
 
 
 class TargetError(McrError):
