@@ -72,6 +72,31 @@ int mcr_engine_add_objects(struct mcr_engine *engine, const struct mcr_object *o
     return 0;
 }
 
+int mcr_engine_add_chunks(struct mcr_engine *engine, uint64_t count, const uint64_t *addresses, const uint64_t *sizes,
+                          const uint64_t *capacities, const uint32_t *sites, const uint32_t *site_flags,
+                          uint32_t site_count) {
+    uint64_t need = engine->object_count + count;
+    if (!mcr_grow(engine, &engine->objects, &engine->object_room, need, sizeof *engine->objects))
+        return -ENOMEM;
+    for (uint64_t i = 0; i < count; i++) {
+        uint32_t flags = (uint32_t)MCR_OBJECT_CHUNK << MCR_OBJECT_KIND_SHIFT;
+        if (sites[i] < site_count)
+            flags |= site_flags[sites[i]];
+        engine->objects[engine->object_count++] = (struct mcr_object){
+            .address = addresses[i],
+            .size = sizes[i],
+            .type = MCR_NONE,
+            .site = sites[i],
+            .parent = MCR_NONE,
+            .flags = flags,
+            .pair = MCR_NONE,
+            .capacity = capacities[i] > UINT32_MAX ? UINT32_MAX : (uint32_t)capacities[i],
+            .holder = MCR_NONE,
+        };
+    }
+    return 0;
+}
+
 int mcr_engine_set_pairs(struct mcr_engine *engine, struct mcr_pair *pairs, uint32_t count) {
     for (uint64_t i = 0; i < engine->object_count; i++)
         engine->objects[i].pair = MCR_NONE;

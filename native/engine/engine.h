@@ -226,6 +226,10 @@ MCR_EXPORT void mcr_engine_set_image(struct mcr_engine *engine, uint32_t kind, c
                                      uint32_t count);
 MCR_EXPORT void mcr_engine_set_tables(struct mcr_engine *engine, const struct mcr_tables *tables);
 MCR_EXPORT int mcr_engine_add_objects(struct mcr_engine *engine, const struct mcr_object *objects, uint64_t count);
+/* Live chunks from packed columns. `site_flags` by site: object flags that the chunk's owner brings (NEVER, RULED_OWNER). */
+MCR_EXPORT int mcr_engine_add_chunks(struct mcr_engine *engine, uint64_t count, const uint64_t *addresses,
+                                     const uint64_t *sizes, const uint64_t *capacities, const uint32_t *sites,
+                                     const uint32_t *site_flags, uint32_t site_count);
 /* Sorts objects, checks that they do not overlap (-EINVAL), builds the address index. */
 MCR_EXPORT int mcr_engine_index(struct mcr_engine *engine);
 /* May be called again, before the transfer, with more pairs (objects that were given a new place). */
@@ -238,6 +242,8 @@ MCR_EXPORT uint64_t mcr_engine_outgrown(struct mcr_engine *engine, uint32_t *obj
 /* The size in N of one object: converted elements plus tail. */
 MCR_EXPORT uint64_t mcr_engine_new_size(struct mcr_engine *engine, uint32_t object);
 MCR_EXPORT int mcr_engine_transfer(struct mcr_engine *engine);
+/* Where a pointer of O points in N: a word that the kernel holds (epoll data). Unknown targets stay as they are. */
+MCR_EXPORT uint64_t mcr_engine_translate(struct mcr_engine *engine, uint64_t value);
 MCR_EXPORT uint32_t mcr_engine_find(struct mcr_engine *engine, uint64_t address);
 MCR_EXPORT struct mcr_object *mcr_engine_objects(struct mcr_engine *engine, uint64_t *count);
 MCR_EXPORT const struct mcr_event *mcr_engine_events(struct mcr_engine *engine, uint64_t *count);

@@ -141,3 +141,8 @@ enum landing mcr_translate_opaque(struct mcr_engine *engine, uint64_t value, boo
     const struct mcr_symbol *symbol = mcr_find_symbol(engine, value);
     return symbol && symbol->old_address == value ? land_in_image(engine, value, ret) : LANDS_UNKNOWN;
 }
+
+uint64_t mcr_engine_translate(struct mcr_engine *engine, uint64_t value) {
+    uint64_t moved;
+    return mcr_translate(engine, value, &moved) == LANDS_LOST ? 0 : moved;
+}

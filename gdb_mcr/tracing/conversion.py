@@ -1,0 +1,305 @@
+"""Conversion programs: what the engine does, op by op, to bring an object of an O type to its N type.
+
+Source: DESIGN section 10: members by name, arrays by index, enums by name, integers with a range check, pointers
+translated, new members keep N's initial value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from gdb_mcr.engine.records import NONE, EnumEntry, Op, OpCode, OpFlag, Program, ShapeFlag, ShapeKind
+from gdb_mcr.model.datatype import DataType, Member, TypeKind, TypeTable
+from gdb_mcr.tracing.layout import LayoutComparer, enum_changes, is_integral
+from gdb_mcr.tracing.policy import Policy
+from gdb_mcr.tracing.shapes import flat_members, leaves, union_leaves
+from gdb_mcr.units import WORD
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedField:
+    """A member of O that has no home in N; `id` is the op's aux."""
+
+    id: int
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _At:
+    """Where the compiler stands: offsets from the innermost loop's element, names for policies and messages."""
+
+    old: int
+    new: int
+    names: tuple[str, ...]
+    """The same place under each name a user may use: Type.path of every enclosing named struct, variable.path."""
+    flags: OpFlag = OpFlag.NONE
+
+    def member(self, old: int, new: int, name: str, struct_name: str) -> _At:
+        names = tuple(f"{one}.{name}" for one in self.names)
+        if struct_name:
+            names = (*names, f"{struct_name}.{name}")
+        return _At(self.old + old, self.new + new, names, self.flags)
+
+
+class ProgramCompiler:
+    """Compiles pairs of types; collects ops, enum maps and the fields that found no home."""
+
+    def __init__(self, old: TypeTable, new: TypeTable, policy: Policy, layout: LayoutComparer) -> None:
+        self._old = old
+        self._new = new
+        self._policy = policy
+        self._layout = layout
+        self.ops: list[Op] = []
+        self.enums: list[EnumEntry] = []
+        self.programs: list[Program] = []
+        self.dropped: list[DroppedField] = []
+        self._known: dict[tuple[int, int, str], int] = {}
+
+    def program(self, old_index: int, new_index: int, variable: str = "") -> int:
+        """Index of the program for a pair of types; `variable` names a global that policies may speak of."""
+        key = (old_index, new_index, variable if self._speaks_of(variable) else "")
+        if key not in self._known:
+            self._known[key] = self._compile(old_index, new_index, key[2])
+        return self._known[key]
+
+    def _speaks_of(self, variable: str) -> bool:
+        policy = self._policy
+        named = (*policy.field_flags, *policy.dropped, *policy.renamed_fields)
+        return bool(variable) and any(name == variable or name.startswith(variable + ".") for name in named)
+
+    def _compile(self, old_index: int, new_index: int, variable: str) -> int:
+        first = len(self.ops)
+        old, new = self._old.strip(old_index), self._new.strip(new_index)
+        names = (variable,) if variable else ()
+        self._type(old_index, new_index, _At(0, 0, names, self._policy.op_flags(*names)))
+        row = Program(
+            first=first,
+            count=len(self.ops) - first,
+            old_size=old.size if old else 0,
+            new_size=new.size if new else 0,
+            old_type=NONE,
+            new_type=NONE,
+            tail_program=NONE,
+            identical=int(self._layout.same(old_index, new_index) and not variable),
+        )
+        self.programs.append(row)
+        index = len(self.programs) - 1
+        row.tail_program = self._tail(old, new)
+        return index
+
+    # A flexible array member at the end of both structs: its elements' program.
+    def _tail(self, old: DataType | None, new: DataType | None) -> int:
+        old_element, new_element = self._flexible(self._old, old), self._flexible(self._new, new)
+        if old_element is None or new_element is None:
+            return NONE
+        element = self._old.strip(old_element)
+        if element is None or element.size <= 1:
+            return NONE
+        return self.program(old_element, new_element)
+
+    @staticmethod
+    def _flexible(types: TypeTable, one: DataType | None) -> int | None:
+        if one is None or one.kind is not TypeKind.STRUCT or not one.members:
+            return None
+        last = types.strip(one.members[-1].type)
+        if last is None or last.kind is not TypeKind.ARRAY or last.count > 0:
+            return None
+        return last.target
+
+    def _emit(
+        self, code: OpCode, at: _At, *, old_bytes: int = 0, new_bytes: int = 0, length: int = 0, aux: int = 0
+    ) -> Op:
+        op = Op(
+            code=code,
+            flags=int(at.flags),
+            old_bytes=old_bytes,
+            new_bytes=new_bytes,
+            old_offset=at.old,
+            new_offset=at.new,
+            length=length,
+            aux=aux,
+        )
+        self.ops.append(op)
+        return op
+
+    def _drop(self, at: _At, size: int, reason: str) -> None:
+        if size == 0 or any(name in self._policy.dropped for name in at.names):
+            return
+        path = at.names[-1] if at.names else "?"
+        self.dropped.append(DroppedField(len(self.dropped), path, reason))
+        self._emit(OpCode.DROPPED, at, length=size, aux=len(self.dropped) - 1)
+
+    def _type(self, old_index: int, new_index: int, at: _At) -> None:
+        if self._is_never(old_index):
+            self._emit(OpCode.KEEP, at, old_bytes=1, length=self._size(old_index))
+            return
+        old, new = self._old.strip(old_index), self._new.strip(new_index)
+        if old is None or new is None:
+            return
+        if is_integral(old) and is_integral(new):
+            self._integer(old, new, at)
+        elif old.kind is not new.kind:
+            self._drop(at, old.size, f"it was {describe(old)}, now it is {describe(new)}")
+        else:
+            self._same_kind(old, new, at)
+
+    def _is_never(self, index: int) -> bool:
+        while index >= 0:
+            one = self._old[index]
+            if self._policy.shape_flags(one) & ShapeFlag.NEVER:
+                return True
+            if one.kind is not TypeKind.TYPEDEF:
+                return False
+            index = one.target
+        return False
+
+    def _size(self, index: int) -> int:
+        one = self._old.strip(index)
+        return one.size if one else 0
+
+    def _same_kind(self, old: DataType, new: DataType, at: _At) -> None:
+        match old.kind:
+            case TypeKind.FLOAT if old.size == new.size:
+                self._emit(OpCode.DATA, at, length=old.size)
+            case TypeKind.FLOAT:
+                self._drop(at, old.size, f"it was {describe(old)}, now it is {describe(new)}")
+            case TypeKind.POINTER:
+                target = self._old.strip(old.target)
+                is_code = target is not None and target.kind is TypeKind.FUNCTION
+                self._emit(OpCode.CODE if is_code else OpCode.POINTER, at)
+            case TypeKind.ARRAY:
+                self._array(old, new, at)
+            case TypeKind.STRUCT:
+                self._struct(old, new, at)
+            case TypeKind.UNION:
+                self._union(old, new, at)
+            case _:
+                pass
+
+    def _integer(self, old: DataType, new: DataType, at: _At) -> None:
+        signed = replace(at, flags=at.flags | OpFlag.SIGNED) if old.signed else at
+        changes = enum_changes(old, new) if old.kind is new.kind is TypeKind.ENUM else {}
+        if changes:
+            self._enum(old, new, signed, changes)
+        elif old.size == new.size and not at.flags & OpFlag.COUNTER:
+            self._emit(OpCode.DATA, at, length=old.size)
+        else:
+            self._emit(OpCode.INTEGER, signed, old_bytes=old.size, new_bytes=new.size)
+
+    def _enum(self, old: DataType, new: DataType, at: _At, changes: dict[int, int | None]) -> None:
+        entries = [(value, changes.get(value, value)) for _, value in sorted(old.constants, key=lambda one: one[1])]
+        known = [EnumEntry(value, now) for value, now in entries if now is not None]
+        first = len(self.enums)
+        self.enums.extend(known)
+        self._emit(OpCode.ENUM, at, old_bytes=old.size, new_bytes=new.size, length=len(known), aux=first)
+
+    def _array(self, old: DataType, new: DataType, at: _At) -> None:
+        count = min(max(old.count, 0), max(new.count, 0))
+        element, size, new_size = self._old.strip(old.target), self._size(old.target), self._new_size(new.target)
+        if count:
+            if element is not None and is_integral(element) and self._layout.same(old.target, new.target):
+                code = OpCode.WORDS if size in (1, WORD) else OpCode.DATA
+                if size == 1:
+                    self._emit(code, at, length=count)
+                else:
+                    self._loop(old, new, at, count, size, new_size)
+            else:
+                self._loop(old, new, at, count, size, new_size)
+        if old.count > max(new.count, 0) and new.count > 0:
+            rest = replace(at, old=at.old + count * size)
+            self._drop(rest, (old.count - count) * size, f"the array has {new.count} elements now")
+
+    def _new_size(self, index: int) -> int:
+        one = self._new.strip(index)
+        return one.size if one else 0
+
+    def _loop(self, old: DataType, new: DataType, at: _At, count: int, old_stride: int, new_stride: int) -> None:
+        loop = self._emit(OpCode.LOOP, at, aux=count)
+        body = len(self.ops)
+        self._type(old.target, new.target, _At(0, 0, at.names, at.flags))
+        loop.length = len(self.ops) - body
+        loop.old_stride, loop.new_stride = old_stride, new_stride
+        if not loop.length:
+            self.ops.pop()
+
+    def _struct(self, old: DataType, new: DataType, at: _At) -> None:
+        self._emit(OpCode.NESTED, at, length=old.size)
+        now = {member.name: member for member in flat_members(self._new, new)}
+        taken = set()
+        for member in flat_members(self._old, old):
+            place = at.member(member.offset, 0, member.name, old.name)
+            place = replace(place, flags=place.flags | self._policy.op_flags(*place.names))
+            target = self._counterpart(member, place, new, now)
+            if target is None:
+                self._drop_member(member, place)
+                continue
+            taken.add(target.name)
+            self._member(member, target, replace(place, new=at.new + target.offset))
+
+    def _drop_member(self, member: Member, place: _At) -> None:
+        size = (member.bit_offset + member.bit_size + 7) // 8 if member.bit_size else self._size(member.type)
+        self._drop(place, size, "the new build has no such member")
+
+    def _member(self, old: Member, new: Member, place: _At) -> None:
+        if old.bit_size or new.bit_size:
+            old_width = old.bit_size or self._size(old.type) * 8
+            new_width = new.bit_size or self._new_size(new.type) * 8
+            bits = old.bit_offset << 16 | new.bit_offset
+            self._emit(OpCode.BITS, place, old_bytes=old_width, new_bytes=new_width, aux=bits)
+        else:
+            self._type(old.type, new.type, place)
+
+    # The new member that continues an old one: by annotation, else of the same name.
+    def _counterpart(self, member: Member, place: _At, new: DataType, now: dict[str, Member]) -> Member | None:
+        for name in place.names:
+            path = self._policy.renamed_fields.get(name)
+            if path is not None:
+                return self._find(new, path)
+        return now.get(member.name)
+
+    def _find(self, new: DataType, path: str) -> Member | None:
+        offset = 0
+        one: DataType | None = new
+        found: Member | None = None
+        for name in path.split("."):
+            if one is None:
+                return None
+            found = next((member for member in flat_members(self._new, one) if member.name == name), None)
+            if found is None:
+                return None
+            offset += found.offset
+            one = self._new.strip(found.type)
+        return replace(found, name=path, offset=offset) if found else None
+
+    def _union(self, old: DataType, new: DataType, at: _At) -> None:
+        if self._layout.same(old.index, new.index):
+            for leaf in union_leaves(self._old, old):
+                self._leaf(leaf.kind, leaf.size, replace(at, old=at.old + leaf.offset, new=at.new + leaf.offset))
+        elif leaves(self._old, old.index) == leaves(self._new, new.index):
+            self._emit(OpCode.OPAQUE, at, length=old.size)
+        else:
+            self._drop(at, old.size, "a union whose alternatives changed")
+
+    def _leaf(self, kind: ShapeKind, size: int, at: _At) -> None:
+        codes = {
+            ShapeKind.POINTER: OpCode.POINTER,
+            ShapeKind.CODE: OpCode.CODE,
+            ShapeKind.OPAQUE: OpCode.OPAQUE,
+            ShapeKind.WORDS: OpCode.WORDS,
+        }
+        code = codes.get(kind, OpCode.DATA)
+        self._emit(code, at, length=0 if code in (OpCode.POINTER, OpCode.CODE) else size)
+
+
+def describe(one: DataType) -> str:
+    """A type in the user's words: `struct conn`, `int[16]`, `char *`."""
+    match one.kind:
+        case TypeKind.STRUCT | TypeKind.UNION | TypeKind.ENUM:
+            return f"{one.kind.value} {one.name}".rstrip()
+        case TypeKind.POINTER:
+            return "a pointer"
+        case TypeKind.ARRAY:
+            return f"an array of {one.count}"
+        case _:
+            return one.name or one.kind.value

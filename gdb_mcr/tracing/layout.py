@@ -1,0 +1,67 @@
+"""Whether a type is laid out in N as it is in O. What a pointer points to does not matter: it is eight bytes."""
+
+from __future__ import annotations
+
+from gdb_mcr.model.datatype import DataType, Member, TypeKind, TypeTable
+from gdb_mcr.tracing.shapes import flat_members
+
+
+class LayoutComparer:
+    """Compares types of two programs member by member; sizes alone lie (SERVERS.md, "Sizes lie")."""
+
+    def __init__(self, old: TypeTable, new: TypeTable) -> None:
+        self._old = old
+        self._new = new
+        self._known: dict[tuple[int, int], bool] = {}
+
+    def same(self, old_index: int, new_index: int) -> bool:
+        """Whether bytes of the old type can be used as the new type without any change but pointers' values."""
+        key = (old_index, new_index)
+        if key not in self._known:
+            self._known[key] = self._compare(old_index, new_index)
+        return self._known[key]
+
+    def _compare(self, old_index: int, new_index: int) -> bool:
+        old, new = self._old.strip(old_index), self._new.strip(new_index)
+        if old is None or new is None:
+            return old is new
+        if is_integral(old) and is_integral(new) and TypeKind.ENUM not in (old.kind, new.kind):
+            return old.size == new.size and old.signed == new.signed
+        if old.kind is not new.kind or old.size != new.size:
+            return False
+        if old.kind is TypeKind.ARRAY:
+            return old.count == new.count and self.same(old.target, new.target)
+        if old.kind in (TypeKind.STRUCT, TypeKind.UNION):
+            return self._same_members(old, new)
+        if old.kind is TypeKind.ENUM:
+            return enum_changes(old, new) == {}
+        if old.kind is TypeKind.POINTER:
+            return self._points_to_code(self._old, old) == self._points_to_code(self._new, new)
+        return True
+
+    @staticmethod
+    def _points_to_code(types: TypeTable, pointer: DataType) -> bool:
+        target = types.strip(pointer.target)
+        return target is not None and target.kind is TypeKind.FUNCTION
+
+    def _same_members(self, old: DataType, new: DataType) -> bool:
+        old_members, new_members = flat_members(self._old, old), flat_members(self._new, new)
+        return len(old_members) == len(new_members) and all(
+            self._same_member(one, other) for one, other in zip(old_members, new_members, strict=True)
+        )
+
+    def _same_member(self, old: Member, new: Member) -> bool:
+        where_old = (old.name, old.offset, old.bit_offset, old.bit_size)
+        where_new = (new.name, new.offset, new.bit_offset, new.bit_size)
+        return where_old == where_new and self.same(old.type, new.type)
+
+
+def is_integral(one: DataType) -> bool:
+    """Integers, characters, booleans and enums: C's integer types."""
+    return one.kind in (TypeKind.INTEGER, TypeKind.CHARACTER, TypeKind.BOOLEAN, TypeKind.ENUM)
+
+
+def enum_changes(old: DataType, new: DataType) -> dict[int, int | None]:
+    """Old value to new value where they differ, by constant name; None where N has no such constant."""
+    now = dict(new.constants)
+    return {value: now.get(name) for name, value in old.constants if now.get(name) != value}

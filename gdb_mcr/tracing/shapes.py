@@ -1,0 +1,244 @@
+"""C types to the engine's shapes: what in an object can be a pointer, could hide one, or is plain data.
+
+Source: seed, "precise tracing" (data type tags) and "conservative tracing" (opaque areas).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from gdb_mcr.engine.records import NONE, Shape, ShapeFlag, ShapeKind, ShapeMember
+from gdb_mcr.model.datatype import DataType, Member, TypeKind, TypeTable
+from gdb_mcr.units import WORD
+
+MAX_UNION_LEAVES = 256
+"""A union alternative with more leaves than this is not compared leaf by leaf: all its bytes are opaque."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A scalar inside a type: `size` bytes at `offset`."""
+
+    offset: int
+    size: int
+    kind: ShapeKind
+    target: int
+    """Pointee as an index in the type table, -1 for void or none."""
+
+
+class ShapeCompiler:
+    """Compiles types of one program on demand; the result is a flat table for the engine."""
+
+    def __init__(self, types: TypeTable, flags_of: Callable[[DataType], ShapeFlag] = lambda _: ShapeFlag(0)) -> None:
+        self._types = types
+        self._flags_of = flags_of
+        self._by_type: dict[int, int] = {}
+        self._words_of_size: dict[tuple[ShapeKind, int], int] = {}
+        self._pending: list[tuple[int, int]] = []
+        self.shapes: list[Shape] = []
+        self.members: list[ShapeMember] = []
+        self.flags = bytearray()
+        self.source: list[int] = []
+        """By shape: the type it was compiled from, -1 for anonymous byte runs."""
+
+    def shape(self, type_index: int) -> int:
+        """The shape of a type, NONE for void, with everything it points to."""
+        result = self._shape(type_index)
+        while self._pending:
+            pointer, target = self._pending.pop()
+            self.shapes[pointer].target = self._shape(target)
+        return result
+
+    # Pointees wait in _pending: a chain of types can be longer than Python's stack.
+    def _shape(self, type_index: int) -> int:
+        if type_index < 0:
+            return NONE
+        known = self._by_type.get(type_index)
+        if known is not None:
+            return known
+        one = self._types[type_index]
+        flags = self._flags_of(one)
+        if one.kind is TypeKind.TYPEDEF and not flags & ShapeFlag.NEVER:
+            result = self._shape(one.target)
+            self._by_type[type_index] = result
+            return result
+        if flags & ShapeFlag.NEVER:
+            stripped = self._types.strip(type_index)
+            index = self._add(type_index, ShapeKind.DATA, stripped.size if stripped else 0)
+            self.flags[index] |= ShapeFlag.NEVER
+            return index
+        index = self._compile(one)
+        if index != NONE:
+            self.flags[index] |= flags
+        return index
+
+    def _add(self, type_index: int, kind: ShapeKind, size: int, target: int = NONE, count: int = 0) -> int:
+        index = len(self.shapes)
+        self.shapes.append(Shape(kind=kind, size=size, target=target, count=count))
+        self.flags.append(0)
+        self.source.append(type_index)
+        if type_index >= 0:
+            self._by_type[type_index] = index
+        return index
+
+    def bytes_of(self, kind: ShapeKind, size: int) -> int:
+        """A nameless run of bytes."""
+        key = (kind, size)
+        if key not in self._words_of_size:
+            self._words_of_size[key] = self._add(-1, kind, size)
+        return self._words_of_size[key]
+
+    def _compile(self, one: DataType) -> int:
+        match one.kind:
+            case TypeKind.POINTER:
+                return self._pointer(one)
+            case TypeKind.STRUCT:
+                return self._struct(one)
+            case TypeKind.UNION:
+                return self._union(one)
+            case TypeKind.ARRAY:
+                return self._array(one)
+            case TypeKind.VOID | TypeKind.FUNCTION:
+                return NONE
+            case _:
+                return self._add(one.index, scalar_kind(one), one.size)
+
+    def _pointer(self, one: DataType) -> int:
+        target = self._types.strip(one.target)
+        if target is not None and target.kind is TypeKind.FUNCTION:
+            return self._add(one.index, ShapeKind.CODE, one.size)
+        index = self._add(one.index, ShapeKind.POINTER, one.size)
+        self._pending.append((index, one.target))
+        return index
+
+    def _struct(self, one: DataType) -> int:
+        index = self._add(one.index, ShapeKind.STRUCT, one.size)
+        inner = [(member.offset, self._shape(member.type)) for member in one.members if not member.bit_size]
+        self._set_members(index, ((offset, shape) for offset, shape in inner if shape != NONE))
+        return index
+
+    def _set_members(self, index: int, members: Iterable[tuple[int, int]]) -> None:
+        self.shapes[index].first = len(self.members)
+        self.members.extend(ShapeMember(offset, shape) for offset, shape in members)
+        self.shapes[index].count = len(self.members) - self.shapes[index].first
+
+    def _array(self, one: DataType) -> int:
+        index = self._add(one.index, ShapeKind.ARRAY, one.size)
+        element = self._shape(one.target)
+        if element == NONE:
+            element = self.bytes_of(ShapeKind.WORDS, 1)
+        self.shapes[index].target = element
+        self.shapes[index].count = one.count if one.count > 0 else NONE
+        return index
+
+    def _union(self, one: DataType) -> int:
+        index = self._add(one.index, ShapeKind.STRUCT, one.size)
+        pieces = union_leaves(self._types, one)
+        members = []
+        for leaf in pieces:
+            if leaf.kind is ShapeKind.POINTER:
+                members.append((leaf.offset, self._pointer_to(leaf.target)))
+            else:
+                members.append((leaf.offset, self.bytes_of(leaf.kind, leaf.size)))
+        self._set_members(index, members)
+        return index
+
+    def _pointer_to(self, target: int) -> int:
+        index = self._add(-1, ShapeKind.POINTER, WORD)
+        self._pending.append((index, target))
+        return index
+
+
+def scalar_kind(one: DataType) -> ShapeKind:
+    """WORDS for what could hide a pointer (words and characters), else DATA."""
+    if one.kind is TypeKind.CHARACTER or (one.kind is TypeKind.INTEGER and one.size in (1, WORD, 2 * WORD)):
+        return ShapeKind.WORDS
+    return ShapeKind.DATA
+
+
+def leaves(types: TypeTable, type_index: int, offset: int = 0) -> list[Leaf] | None:
+    """The scalars of a type in order, unions as what their alternatives agree on; None if there are too many."""
+    one = types.strip(type_index)
+    if one is None or one.kind is TypeKind.FUNCTION:
+        return []
+    if one.kind is TypeKind.STRUCT:
+        plain = (member for member in one.members if not member.bit_size)
+        return _join(leaves(types, member.type, offset + member.offset) for member in plain)
+    if one.kind is TypeKind.UNION:
+        return [Leaf(offset + leaf.offset, leaf.size, leaf.kind, leaf.target) for leaf in union_leaves(types, one)]
+    if one.kind is TypeKind.ARRAY:
+        return _array_leaves(types, one, offset)
+    if one.kind is TypeKind.POINTER:
+        target = types.strip(one.target)
+        is_code = target is not None and target.kind is TypeKind.FUNCTION
+        return [Leaf(offset, one.size, ShapeKind.CODE if is_code else ShapeKind.POINTER, one.target)]
+    return [Leaf(offset, one.size, scalar_kind(one), -1)]
+
+
+def _array_leaves(types: TypeTable, one: DataType, offset: int) -> list[Leaf] | None:
+    element = types.strip(one.target)
+    size = element.size if element else 1
+    if (element is not None and element.kind is TypeKind.CHARACTER) or size == 1:
+        return [Leaf(offset, max(one.count, 0) * size, ShapeKind.WORDS, -1)]
+    if one.count > MAX_UNION_LEAVES:
+        return None
+    return _join(leaves(types, one.target, offset + n * size) for n in range(max(one.count, 0)))
+
+
+def _join(parts: Iterable[list[Leaf] | None]) -> list[Leaf] | None:
+    joined: list[Leaf] = []
+    for part in parts:
+        if part is None or len(joined) + len(part) > MAX_UNION_LEAVES:
+            return None
+        joined.extend(part)
+    return joined
+
+
+def union_leaves(types: TypeTable, union: DataType) -> list[Leaf]:
+    """What all alternatives of a union agree on, as leaves; the rest as OPAQUE runs, or DATA if none has a pointer."""
+    alternatives = [leaves(types, member.type) for member in union.members]
+    known = [one for one in alternatives if one is not None]
+    if len(known) < len(alternatives) or not known:
+        return [Leaf(0, union.size, ShapeKind.OPAQUE, -1)]
+    if not any(leaf.kind in (ShapeKind.POINTER, ShapeKind.CODE, ShapeKind.OPAQUE) for one in known for leaf in one):
+        kind = ShapeKind.WORDS if any(leaf.kind is ShapeKind.WORDS for one in known for leaf in one) else ShapeKind.DATA
+        return [Leaf(0, union.size, kind, -1)]
+    agreed = [leaf for leaf in (_agreed(leaf, known[1:]) for leaf in known[0]) if leaf is not None]
+    return _fill_gaps(agreed, union.size)
+
+
+def _agreed(leaf: Leaf, others: list[list[Leaf]]) -> Leaf | None:
+    target = leaf.target
+    for one in others:
+        same = next((other for other in one if other == replace(leaf, target=other.target)), None)
+        if same is None:
+            return None
+        if same.target != target:
+            target = -1
+    return Leaf(leaf.offset, leaf.size, leaf.kind, target)
+
+
+def _fill_gaps(agreed: list[Leaf], size: int) -> list[Leaf]:
+    filled: list[Leaf] = []
+    at = 0
+    for leaf in agreed:
+        if leaf.offset > at:
+            filled.append(Leaf(at, leaf.offset - at, ShapeKind.OPAQUE, -1))
+        filled.append(leaf)
+        at = leaf.offset + leaf.size
+    if at < size:
+        filled.append(Leaf(at, size - at, ShapeKind.OPAQUE, -1))
+    return filled
+
+
+def flat_members(types: TypeTable, one: DataType, offset: int = 0) -> list[Member]:
+    """Members of an aggregate with those of anonymous inner aggregates lifted to its level (C11 6.7.2.1)."""
+    lifted: list[Member] = []
+    for member in one.members:
+        inner = types.strip(member.type)
+        if not member.name and inner is not None and inner.kind is TypeKind.STRUCT:
+            lifted.extend(flat_members(types, inner, offset + member.offset))
+        else:
+            lifted.append(Member(member.name, offset + member.offset, member.type, member.bit_offset, member.bit_size))
+    return lifted

@@ -1,0 +1,162 @@
+"""The engine on fabricated memory: two type tables, a few objects, and what stands in N afterwards."""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from dataclasses import dataclass, field
+
+from gdb_mcr.engine.records import KIND_SHIFT, NONE, ImageKind, Object, ObjectFlag, ObjectKind, Pair, ShapeKind, Symbol
+from gdb_mcr.engine.tracer import EngineTables, ImageExtent, Tracer
+from gdb_mcr.tracing.conversion import ProgramCompiler
+from gdb_mcr.tracing.layout import LayoutComparer
+from gdb_mcr.tracing.policy import Policy
+from gdb_mcr.tracing.shapes import ShapeCompiler
+from gdb_mcr.units import Range
+from tests.support.type_builder import Types
+
+GLOBALS, HEAP, NEW_GLOBALS, NEW_HEAP = 0x10000, 0x200000, 0x50000, 0x700000
+AREA = 0x4000
+
+
+@dataclass
+class Outcome:
+    """Memory of N after a transfer, and what the engine reported."""
+
+    new: bytearray
+    heap: bytearray
+    moved: dict[int, bytes]
+    events: list[tuple[int, int, int, int]]
+    statistics: dict[str, int]
+    flags: dict[int, ObjectFlag]
+
+    def new_words(self, offset: int, count: int) -> tuple[int, ...]:
+        return struct.unpack_from(f"<{count}Q", self.new, offset)
+
+
+@dataclass
+class Rig:
+    """Fill `theirs`, `base`, `ours` and `heap`, add objects, then `run`."""
+
+    old: Types
+    new: Types
+    policy: Policy = field(default_factory=Policy)
+    pairs_by_type: dict[int, int] = field(default_factory=dict)
+    """Old struct index to new struct index."""
+
+    def __post_init__(self) -> None:
+        self.theirs, self.base, self.ours = bytearray(AREA), bytearray(AREA), bytearray(AREA)
+        self.heap, self.base_heap = bytearray(AREA), bytearray(AREA)
+        self.symbols: list[Symbol] = []
+        self._globals: list[tuple[int, int, int, int, int, int, str]] = []
+        self._chunks: list[tuple[int, int, int, int]] = []
+        self._site_types: list[int] = []
+        self._extra_pairs: list[tuple[int, int, int]] = []
+        self.new_heap = NEW_HEAP
+
+    def variable(self, offset: int, old_type: int, new_offset: int, new_type: int, name: str = "") -> None:
+        old, new = self.old.table()[old_type], self.new.table()[new_type]
+        self._globals.append((offset, old.size, old_type, new_offset, new.size, new_type, name))
+
+    def chunk(self, offset: int, size: int, *, site: int = NONE, capacity: int = 0) -> int:
+        self._chunks.append((HEAP + offset, size, max(capacity, size), site))
+        return HEAP + offset
+
+    def site(self, old_type: int) -> int:
+        self._site_types.append(old_type)
+        return len(self._site_types) - 1
+
+    def run(self) -> Outcome:
+        old, new = self.old.table(), self.new.table()
+        shapes = ShapeCompiler(old, self.policy.shape_flags)
+        layout = LayoutComparer(old, new)
+        compiler = ProgramCompiler(old, new, self.policy, layout)
+        objects, pairs = [], []
+        for offset, size, old_type, new_offset, new_size, new_type, name in self._globals:
+            shape = shapes.shape(old_type)
+            objects.append(_object(GLOBALS + offset, size, ObjectKind.GLOBAL, shape))
+            pairs.append(
+                Pair(
+                    address=GLOBALS + offset,
+                    new_address=NEW_GLOBALS + new_offset,
+                    new_size=new_size,
+                    base_address=GLOBALS + offset,
+                    base_size=size,
+                    merges=1,
+                    program=compiler.program(old_type, new_type, name),
+                )
+            )
+        site_shapes = [shapes.shape(one) for one in self._site_types]
+        tables = EngineTables(
+            shapes.shapes,
+            shapes.members,
+            shapes.flags,
+            bytearray(len(shapes.shapes)),
+            [NONE] * len(shapes.shapes),
+            symbols=sorted(self.symbols, key=lambda one: one.old_address),
+            site_shapes=site_shapes,
+            image=Range(GLOBALS - 0x8000, GLOBALS + AREA),
+            text=Range(GLOBALS - 0x8000, GLOBALS),
+        )
+        for index, source in enumerate(shapes.source):
+            if source < 0 or shapes.shapes[index].kind not in (ShapeKind.STRUCT, ShapeKind.POINTER, ShapeKind.CODE):
+                continue
+            target = self.pairs_by_type.get(source)
+            if target is not None:
+                tables.shape_changed[index] = not layout.same(source, target)
+                tables.shape_programs[index] = compiler.program(source, target)
+        tables.programs, tables.ops, tables.enums = compiler.programs, compiler.ops, compiler.enums
+        with Tracer() as tracer:
+            return self._drive(tracer, tables, objects, pairs)
+
+    def _drive(self, tracer: Tracer, tables: EngineTables, objects: list[Object], pairs: list[Pair]) -> Outcome:
+        tracer.set_image(ImageKind.THEIRS, [_extent(GLOBALS, self.theirs), _extent(HEAP, self.heap)])
+        tracer.set_image(ImageKind.BASE, [_extent(GLOBALS, self.base), _extent(HEAP, self.base_heap)])
+        tracer.set_image(ImageKind.OURS, [_extent(NEW_GLOBALS, self.ours)])
+        tracer.set_tables(tables)
+        tracer.add_objects(objects)
+        chunks = sorted(self._chunks)
+        addresses, sizes, capacities = (array("Q", [one[i] for one in chunks]) for i in range(3))
+        sites, site_flags = array("I", [one[3] for one in chunks]), array("I", [0] * len(tables.site_shapes))
+        tracer.add_chunks(addresses, sizes, capacities, sites, site_flags)
+        tracer.index()
+        tracer.set_pairs(pairs)
+        tracer.trace()
+        for index, size in tracer.outgrown():
+            address = tracer.objects()[index].address
+            program = tables.shape_programs[tracer.objects()[index].type]
+            pairs.append(Pair(address=address, new_address=self.new_heap, new_size=size, program=program))
+            self.new_heap += (size + 15) & ~15
+        tracer.set_pairs(pairs)
+        tracer.transfer()
+        return self._collect(tracer)
+
+    def _collect(self, tracer: Tracer) -> Outcome:
+        new, moved, data = bytearray(self.ours), {}, tracer.patch_bytes()
+        for patch in tracer.patches():
+            piece = data[patch.offset : patch.offset + patch.size]
+            if NEW_GLOBALS <= patch.address < NEW_GLOBALS + AREA:
+                new[patch.address - NEW_GLOBALS : patch.address - NEW_GLOBALS + patch.size] = piece
+            else:
+                moved[patch.address] = piece
+        events = [(one.kind, one.object, one.offset, one.detail) for one in tracer.events()]
+        flags = {one.address: ObjectFlag(one.flags & ((1 << KIND_SHIFT) - 1)) for one in tracer.objects()}
+        return Outcome(new, bytearray(self.heap), moved, events, tracer.statistics(), flags)
+
+
+def _object(address: int, size: int, kind: ObjectKind, shape: int) -> Object:
+    return Object(
+        address=address,
+        size=size,
+        type=shape,
+        site=NONE,
+        parent=NONE,
+        pair=NONE,
+        holder=NONE,
+        capacity=size,
+        flags=int(kind) << KIND_SHIFT,
+    )
+
+
+def _extent(address: int, buffer: bytearray) -> ImageExtent:
+    return ImageExtent(Range(address, address + len(buffer)), buffer, 0)
