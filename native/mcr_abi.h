@@ -132,6 +132,8 @@ struct mcr_allocation {
     uint64_t addr;
     uint64_t size;       /* exact requested size now, bytes */
     uint64_t first_size; /* as first requested */
+    uint64_t base_addr;  /* as they were at the end of start-up (mcr_heap_note_startup_end): where the snapshot has it; */
+    uint64_t base_size;  /* 0 = freed before that */
     uint32_t flags;      /* enum mcr_allocation_flag */
     int32_t plan;        /* N: seq in O's allocation log, -1 none */
 };
@@ -333,6 +335,7 @@ enum mcr_command_kind {
     MCR_CMD_SNAPSHOT = 5, /* take the base snapshot now */
     MCR_CMD_ADOPT = 6,    /* one memfd attached: struct mcr_adoption, spans, slots, sites, modules */
     MCR_CMD_COMMIT = 7,   /* one pidfd attached for each old process: kill them, then release all threads */
+    MCR_CMD_ALLOCATE = 9, /* uint64_t[] sizes; the reply carries uint64_t[] addresses of new chunks, 0 = no memory */
     MCR_CMD_FORGET = 8    /* free chunks of N that nothing points to: uint64_t[] addresses */
 };
 
