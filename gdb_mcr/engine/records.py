@@ -92,6 +92,7 @@ class ObjectFlag(IntFlag):
     DROPPED = 1 << 9
     INTERIOR_TYPED = 1 << 10
     RULED_OWNER = 1 << 11
+    HELD_INSIDE = 1 << 12
 
 
 class EventKind(IntEnum):

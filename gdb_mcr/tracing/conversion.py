@@ -55,6 +55,7 @@ class ProgramCompiler:
         self.programs: list[Program] = []
         self.dropped: list[DroppedField] = []
         self._known: dict[tuple[int, int, str], int] = {}
+        self._same: ProgramCompiler | None = None
 
     def program(self, old_index: int, new_index: int, variable: str = "") -> int:
         """Index of the program for a pair of types; `variable` names a global that policies may speak of."""
@@ -62,6 +63,14 @@ class ProgramCompiler:
         if key not in self._known:
             self._known[key] = self._compile(old_index, new_index, key[2])
         return self._known[key]
+
+    def as_is(self, index: int) -> int:
+        """The program for a type without a counterpart in N: the layout stays, pointers are translated."""
+        if self._same is None:
+            self._same = ProgramCompiler(self._old, self._old, Policy(), LayoutComparer(self._old, self._old))
+            self._same.ops, self._same.enums = self.ops, self.enums
+            self._same.programs, self._same.dropped = self.programs, self.dropped
+        return self._same.program(index, index)
 
     def _speaks_of(self, variable: str) -> bool:
         policy = self._policy

@@ -130,7 +130,8 @@ enum mcr_object_flag {
     MCR_OBJECT_TOO_SMALL = 1 << 8,       /* smaller than the type that points to it */
     MCR_OBJECT_DROPPED = 1 << 9,         /* not taken over */
     MCR_OBJECT_INTERIOR_TYPED = 1 << 10, /* typed pointers of a changed type point into its untyped bytes */
-    MCR_OBJECT_RULED_OWNER = 1 << 11     /* its library's words may point into ruled types */
+    MCR_OBJECT_RULED_OWNER = 1 << 11,    /* its library's words may point into ruled types */
+    MCR_OBJECT_HELD_INSIDE = 1 << 12     /* a likely pointer points to a field that N has elsewhere */
 };
 #define MCR_OBJECT_KIND_SHIFT 28
 
@@ -236,6 +237,8 @@ MCR_EXPORT int mcr_engine_index(struct mcr_engine *engine);
 MCR_EXPORT int mcr_engine_set_pairs(struct mcr_engine *engine, struct mcr_pair *pairs, uint32_t count);
 /* The seed's mutable tracing: precise from the roots, then by site, then conservative. */
 MCR_EXPORT int mcr_engine_trace(struct mcr_engine *engine);
+/* After tracing: used[type] = 1 for every type that an object got. */
+MCR_EXPORT void mcr_engine_used_types(struct mcr_engine *engine, uint8_t *used);
 /* After tracing: unpaired objects that outgrow their place. Fills up to `capacity` indexes and new sizes, returns how many. */
 MCR_EXPORT uint64_t mcr_engine_outgrown(struct mcr_engine *engine, uint32_t *objects, uint64_t *sizes,
                                         uint64_t capacity);

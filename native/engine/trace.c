@@ -228,7 +228,10 @@ static void likely(struct mcr_engine *engine, const struct scan *scan, uint64_t 
     engine->statistics.likely_pointers++;
     if (target->holder == MCR_NONE)
         target->holder = scan->holder;
+    uint64_t mapped;
     target->flags |= MCR_OBJECT_IMMUTABLE | (offset ? MCR_OBJECT_NONUPDATABLE : 0);
+    if (!mcr_map_offset(engine, target, offset, &mapped) || mapped != offset)
+        target->flags |= MCR_OBJECT_HELD_INSIDE;
     engine->objects[scan->holder].flags |= MCR_OBJECT_NONUPDATABLE;
 }
 
@@ -310,7 +313,7 @@ static void scan_object(struct mcr_engine *engine, uint32_t index) {
 static void reset(struct mcr_engine *engine) {
     const uint32_t found = MCR_OBJECT_REACHED | MCR_OBJECT_PRECISE | MCR_OBJECT_SITE_TYPED | MCR_OBJECT_CONFLICT |
                            MCR_OBJECT_TOO_SMALL | MCR_OBJECT_IMMUTABLE | MCR_OBJECT_NONUPDATABLE |
-                           MCR_OBJECT_INTERIOR_TYPED;
+                           MCR_OBJECT_INTERIOR_TYPED | MCR_OBJECT_HELD_INSIDE;
     for (uint64_t i = 0; i < engine->object_count; i++) {
         struct mcr_object *object = &engine->objects[i];
         object->flags &= ~found;

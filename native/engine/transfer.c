@@ -123,8 +123,7 @@ static void convert_object(struct mcr_engine *engine, const struct mcr_object *o
 /* A move or layout change of something that a likely pointer holds is a conflict (R5). */
 static void check_held(struct mcr_engine *engine, uint32_t index, bool moves, bool changes) {
     const struct mcr_object *object = &engine->objects[index];
-    if ((moves && (object->flags & MCR_OBJECT_IMMUTABLE)) ||
-        (changes && object->holder != MCR_NONE && (object->flags & MCR_OBJECT_NONUPDATABLE)))
+    if ((moves && (object->flags & MCR_OBJECT_IMMUTABLE)) || (changes && (object->flags & MCR_OBJECT_HELD_INSIDE)))
         mcr_event_add(engine, MCR_EVENT_PINNED_MOVE, index, 0, object->holder, moves);
 }
 

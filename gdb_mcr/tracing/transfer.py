@@ -1,0 +1,304 @@
+"""One state transfer: from two sides at rest to the bytes that N gets. Decisions here, loops in the engine.
+
+Source: seed, "mutable tracing"; DESIGN sections 8 to 11.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from gdb_mcr.engine.records import (
+    KIND_SHIFT,
+    NONE,
+    ImageKind,
+    Object,
+    ObjectFlag,
+    ObjectKind,
+    Pair,
+    ShapeKind,
+    Symbol,
+)
+from gdb_mcr.engine.tracer import EngineTables, ImageExtent, Tracer
+from gdb_mcr.model.program import Program, Variable
+from gdb_mcr.tracing.areas import global_variables, text_range, without_overlaps, writable_areas
+from gdb_mcr.tracing.conversion import DroppedField, ProgramCompiler
+from gdb_mcr.tracing.layout import LayoutComparer
+from gdb_mcr.tracing.policy import Policy
+from gdb_mcr.tracing.shapes import ShapeCompiler
+from gdb_mcr.tracing.sides import ChunkPair, LoadedModule, Match, Side
+from gdb_mcr.tracing.sites import SiteResolver
+from gdb_mcr.units import Range
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Bytes for N."""
+
+    address: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """A chunk that does not fit its place in N's layout."""
+
+    address: int
+    new_size: int
+
+
+class StateTransfer:
+    """Traces O and computes N's memory. Close the tracer when done: objects and events live in it."""
+
+    def __init__(self, old: Side, new: Side, match: Match, policy: Policy, tracer: Tracer) -> None:
+        self.old = old
+        self.new = new
+        self.match = match
+        self.tracer = tracer
+        self._policy = policy
+        old_types, new_types = old.executable.program.types, new.executable.program.types
+        self.shapes = ShapeCompiler(old_types, policy.shape_flags)
+        self.layout = LayoutComparer(old_types, new_types)
+        self.compiler = ProgramCompiler(old_types, new_types, policy, self.layout)
+        self.resolver = SiteResolver(old, policy)
+        self._tables = EngineTables([], [], bytearray(), bytearray(), [])
+        self._pairs: list[Pair] = []
+        self._variable_index = {id(one): index for index, one in enumerate(old.executable.program.variables)}
+
+    @property
+    def dropped(self) -> Sequence[DroppedField]:
+        """What DROPPED_FIELD events refer to."""
+        return self.compiler.dropped
+
+    def trace(
+        self,
+        theirs: Sequence[ImageExtent],
+        base: Sequence[ImageExtent],
+        ours: Sequence[ImageExtent],
+        chunk_pairs: Iterable[ChunkPair],
+    ) -> None:
+        """Types every object of O and finds what holds it in place."""
+        tracer = self.tracer
+        for kind, extents in ((ImageKind.THEIRS, theirs), (ImageKind.BASE, base), (ImageKind.OURS, ours)):
+            tracer.set_image(kind, extents)
+        variables = global_variables(self.old.executable.program)
+        self._compile_shapes(variables)
+        tracer.set_tables(self._tables)
+        self._add_objects(variables)
+        tracer.index()
+        self._pairs += self._chunk_pairs(chunk_pairs)
+        tracer.set_pairs(self._pairs)
+        tracer.trace()
+        self._compile_used()
+
+    def growths(self) -> list[Growth]:
+        """Chunks that need a new place; answer with `place` for each of them."""
+        objects = self.tracer.objects()
+        return [Growth(objects[index].address, size) for index, size in self.tracer.outgrown()]
+
+    def place(self, growth: Growth, new_address: int) -> None:
+        """Says where in N a grown chunk goes."""
+        index = self.tracer.find(growth.address)
+        shape = NONE if index is None else self.tracer.objects()[index].type
+        program = NONE if shape == NONE else self._tables.shape_programs[shape]
+        self._pairs.append(
+            Pair(address=growth.address, new_address=new_address, new_size=growth.new_size, program=program)
+        )
+
+    def transfer(self) -> list[Write]:
+        """Merges and converts everything; results for unmoved chunks are in the THEIRS image, the rest is returned."""
+        self._pair_typed_chunks()
+        self.tracer.set_pairs(self._pairs)
+        self.tracer.transfer()
+        data = self.tracer.patch_bytes()
+        return [Write(patch.address, data[patch.offset : patch.offset + patch.size]) for patch in self.tracer.patches()]
+
+    # ---- types
+
+    def _compile_shapes(self, variables: Sequence[Variable]) -> None:
+        shapes, tables = self.shapes, self._tables
+        for variable in variables:
+            shapes.shape(variable.type)
+        site_shapes = self._site_shapes()
+        for old_index in self.match.types:
+            shapes.shape(old_index)
+        tables.shapes, tables.members, tables.shape_flags = shapes.shapes, shapes.members, shapes.flags
+        tables.shape_changed = bytearray(len(shapes.shapes))
+        tables.shape_programs = [NONE] * len(shapes.shapes)
+        for shape, source in enumerate(shapes.source):
+            target = self._counterpart(source)
+            if target is not None and not self.layout.same(source, target):
+                tables.shape_changed[shape] = 1
+                tables.shape_programs[shape] = self.compiler.program(source, target)
+        tables.site_shapes = site_shapes
+        tables.symbols = self._symbols()
+        tables.image = self.old.executable.range
+        tables.text = text_range(self.old.executable)
+        self._take_programs()
+
+    def _counterpart(self, source: int) -> int | None:
+        return self.match.types.get(source) if source >= 0 else None
+
+    def _take_programs(self) -> None:
+        self._tables.programs, self._tables.ops = self.compiler.programs, self.compiler.ops
+        self._tables.enums = self.compiler.enums
+
+    # Programs for the types that objects really got; the others are never run.
+    def _compile_used(self) -> None:
+        tables = self._tables
+        for shape in self.tracer.used_shapes(len(tables.shapes)):
+            source = self.shapes.source[shape]
+            if tables.shape_programs[shape] != NONE or source < 0 or tables.shapes[shape].kind == ShapeKind.DATA:
+                continue
+            target = self._counterpart(source)
+            program = self.compiler.as_is(source) if target is None else self.compiler.program(source, target)
+            tables.shape_programs[shape] = program
+        self._take_programs()
+        self.tracer.set_tables(tables)
+
+    def _site_shapes(self) -> list[int]:
+        return [self._site_shape(index) for index in range(len(self.old.sites))]
+
+    def _site_shape(self, index: int) -> int:
+        found = self.resolver.typed(self.old.sites[index])
+        if found is None:
+            return NONE
+        module, site = found
+        if module.program is self.old.executable.program:
+            return self.shapes.shape(site.type)
+        return self._inherited_shape(module.program, site.type)
+
+    # A chunk of an earlier generation has this generation's layout of the type of that name.
+    def _inherited_shape(self, program: Program, type_index: int) -> int:
+        one = program.types.strip(type_index)
+        if one is None or not one.name:
+            return NONE
+        here = self.old.executable.program.types
+        same = [other for other in here.named(one.name) if other.kind is one.kind and other.complete]
+        exact = [other for other in same if other.decl_file == one.decl_file]
+        chosen = exact or same
+        return self.shapes.shape(chosen[0].index) if len(chosen) == 1 else NONE
+
+    # ---- objects
+
+    def _add_objects(self, variables: Sequence[Variable]) -> None:
+        bias = self.old.executable.bias
+        rows = []
+        for variable in variables:
+            rows.append(
+                _object(bias + variable.address, variable.size, ObjectKind.GLOBAL, self.shapes.shape(variable.type))
+            )
+            self._pairs.append(self._variable_pair(variable))
+        for area in self._library_areas():
+            flags = self._library_flags(area)
+            rows.append(_object(area.start, area.size, ObjectKind.LIBRARY, NONE, flags))
+            self._pairs.append(_same_place(area))
+        rows += [_object(area.start, area.size, ObjectKind.MAPPING, NONE) for area in self.old.mappings]
+        self.tracer.add_objects(rows)
+        chunks = self.old.chunks
+        site_flags = array("I", [int(self.resolver.owner_flags(site)) for site in self.old.sites])
+        self.tracer.add_chunks(chunks.addresses, chunks.sizes, chunks.capacities, chunks.sites, site_flags)
+
+    def _variable_pair(self, variable: Variable) -> Pair:
+        old, new = self.old.executable, self.new.executable
+        index = self._variable_index[id(variable)]
+        address = old.bias + variable.address
+        pair = Pair(address=address, base_address=address, base_size=variable.size, merges=1, program=NONE)
+        target = self.match.variables.get(index)
+        if target is not None:
+            there = new.program.variables[target]
+            pair.new_address, pair.new_size = new.bias + there.address, there.size
+            pair.program = self.compiler.program(variable.type, there.type, variable.name)
+        return pair
+
+    def _library_areas(self) -> list[Range]:
+        mine = {module.program.build_id: module for module in self.new.libraries}
+        areas = []
+        for module in self.old.libraries:
+            twin = mine.get(module.program.build_id)
+            if twin is not None and twin.bias == module.bias and not self._policy.is_never_library(module.name):
+                areas += writable_areas(module)
+        return areas
+
+    def _library_flags(self, area: Range) -> int:
+        owner = next((module for module in self.old.libraries if area.start in module.range), None)
+        ruled = owner is not None and self._policy.ruled_type(owner.name) is not None
+        return int(ObjectFlag.RULED_OWNER) if ruled else 0
+
+    def _chunk_pairs(self, pairs: Iterable[ChunkPair]) -> list[Pair]:
+        return [
+            Pair(
+                address=one.address,
+                new_address=one.new_address,
+                new_size=one.new_size,
+                base_address=one.base_address,
+                base_size=one.base_size,
+                merges=1,
+                program=NONE,
+            )
+            for one in pairs
+        ]
+
+    # The type of a paired chunk is known only after tracing.
+    def _pair_typed_chunks(self) -> None:
+        objects = self.tracer.objects()
+        for pair in self._pairs:
+            index = self.tracer.find(pair.address)
+            if index is not None and objects[index].kind is ObjectKind.CHUNK and objects[index].type != NONE:
+                pair.program = self._tables.shape_programs[objects[index].type]
+
+    # ---- symbols
+
+    def _symbols(self) -> list[Symbol]:
+        old, new = self.old.executable, self.new.executable
+        rows = [*self._code_symbols(old, new), *self._constant_symbols(old, new)]
+        return without_overlaps(sorted(rows, key=lambda one: (one.old_address, -one.size)))
+
+    def _code_symbols(self, old: LoadedModule, new: LoadedModule) -> Iterable[Symbol]:
+        for index, function in enumerate(old.program.functions):
+            target = self.match.functions.get(index)
+            home = new.bias + new.program.functions[target].start if target is not None else 0
+            size = function.end - function.start
+            yield Symbol(old_address=old.bias + function.start, size=size, new_address=home, is_code=1)
+
+    def _constant_symbols(self, old: LoadedModule, new: LoadedModule) -> Iterable[Symbol]:
+        for index, variable in enumerate(old.program.variables):
+            target = self.match.variables.get(index)
+            if variable.writable or variable.thread_local or target is None or not variable.size:
+                continue
+            there = new.program.variables[target]
+            if there.size != variable.size or there.writable:
+                continue
+            yield Symbol(
+                old_address=old.bias + variable.address,
+                size=variable.size,
+                new_address=new.bias + there.address,
+                is_code=0,
+            )
+
+
+def _object(address: int, size: int, kind: ObjectKind, shape: int, flags: int = 0) -> Object:
+    return Object(
+        address=address,
+        size=size,
+        type=shape,
+        site=NONE,
+        parent=NONE,
+        pair=NONE,
+        holder=NONE,
+        capacity=min(size, NONE),
+        flags=int(kind) << KIND_SHIFT | flags,
+    )
+
+
+def _same_place(area: Range) -> Pair:
+    return Pair(
+        address=area.start,
+        new_address=area.start,
+        new_size=area.size,
+        base_address=area.start,
+        base_size=area.size,
+        merges=1,
+        program=NONE,
+    )
