@@ -276,6 +276,8 @@ class Tables(ctypes.Structure):
         ("symbol_count", c_uint32),
         ("site_count", c_uint32),
         ("reserved", c_uint32),
+        ("own_fds", ctypes.POINTER(c_uint32)),
+        ("own_fd_count", c_uint64),
         ("image_start", c_uint64),
         ("image_end", c_uint64),
         ("text_start", c_uint64),

@@ -91,6 +91,8 @@ class EngineTables:
     enums: list[EnumEntry] = field(default_factory=list)
     symbols: list[Symbol] = field(default_factory=list)
     site_shapes: Sequence[int] = ()
+    own_fds: Sequence[int] = ()
+    """Descriptor numbers that only N has."""
     image: Range = _NOWHERE
     text: Range = _NOWHERE
 
@@ -149,7 +151,11 @@ class Tracer:
         for name, values in arrays.items():
             pointer = ctypes.cast(values, ctypes.POINTER(values._type_))
             setattr(rows, name, pointer)
-        words = {"site_types": tables.site_shapes, "type_programs": tables.shape_programs}
+        words = {
+            "site_types": tables.site_shapes,
+            "type_programs": tables.shape_programs,
+            "own_fds": sorted(tables.own_fds),
+        }
         self._tables_alive = [arrays]
         for name, numbers in words.items():
             packed = (ctypes.c_uint32 * max(1, len(numbers)))(*numbers)
@@ -161,6 +167,7 @@ class Tracer:
             setattr(rows, name, ctypes.cast(view, ctypes.POINTER(ctypes.c_uint8)))
         rows.type_count, rows.program_count, rows.op_count = len(tables.shapes), len(tables.programs), len(tables.ops)
         rows.symbol_count, rows.site_count = len(tables.symbols), len(tables.site_shapes)
+        rows.own_fd_count = len(tables.own_fds)
         rows.image_start, rows.image_end = tables.image.start, tables.image.end
         rows.text_start, rows.text_end = tables.text.start, tables.text.end
         self._library.mcr_engine_set_tables(self._handle, ctypes.byref(rows))

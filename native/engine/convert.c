@@ -49,6 +49,16 @@ static bool inside(const struct conversion *c, uint64_t old_end, uint64_t new_en
     return old_end <= c->theirs_size && new_end <= c->out_size;
 }
 
+/* Both sides changed it, but N's value is the one that fits what N has (growth.c). */
+static bool keeps_own(const struct mcr_engine *engine, const struct conversion *c, const struct place *at,
+                      uint64_t length, bool is_pointer) {
+    const struct mcr_object *object = &engine->objects[c->object];
+    uint64_t offset = c->object_offset + at->old_offset;
+    if (is_pointer && length == 8 && at->ours && load_word(at->ours))
+        return mcr_growth_is_own_slot(engine, offset, object->size);
+    return length == 4 && mcr_growth_is_length(engine, object->address + offset);
+}
+
 /* Whether O's value is to move; keeps the books of the merge. `differs`: N's value is not what base became. */
 static bool decide(struct mcr_engine *engine, struct conversion *c, const struct mcr_op *op, const struct place *at,
                    uint64_t length, bool differs, bool is_pointer) {
@@ -65,6 +75,8 @@ static bool decide(struct mcr_engine *engine, struct conversion *c, const struct
         }
         return false;
     }
+    if (differs && keeps_own(engine, c, at, length, is_pointer))
+        return false;
     engine->statistics.taken_old++;
     c->taken += !is_pointer;
     if (differs) {
@@ -162,8 +174,29 @@ static void convert_pointer(struct mcr_engine *engine, struct conversion *c, con
     store_word(at->out, moved);
 }
 
+/* A word of which one half is a table's length. */
+static void convert_halves(struct mcr_engine *engine, struct conversion *c, const struct mcr_op *op,
+                           const struct place *at) {
+    struct mcr_op half = *op;
+    half.length = 4;
+    for (uint64_t i = 0; i < 8; i += 4) {
+        struct place piece = {at->theirs + i,
+                              at->base ? at->base + i : NULL,
+                              at->ours ? at->ours + i : NULL,
+                              at->out + i,
+                              at->old_offset + i,
+                              at->new_offset + i};
+        convert_data(engine, c, &half, &piece);
+    }
+}
+
 static void convert_word(struct mcr_engine *engine, struct conversion *c, const struct mcr_op *op,
                          const struct place *at) {
+    uint64_t address = engine->objects[c->object].address + c->object_offset + at->old_offset;
+    if (mcr_growth_is_length(engine, address) || mcr_growth_is_length(engine, address + 4)) {
+        convert_halves(engine, c, op, at);
+        return;
+    }
     uint64_t theirs = load_word(at->theirs), moved, base_moved = 0;
     mcr_translate_opaque(engine, theirs, c->ruled || (op->flags & MCR_OPFLAG_RULED), &moved);
     if (at->base && at->ours)

@@ -48,6 +48,7 @@ void mcr_engine_destroy(struct mcr_engine *engine) {
     free(engine->work);
     free(engine->deferred);
     free(engine->site_bad);
+    free(engine->lengths);
     free(engine->events);
     free(engine->patches);
     free(engine->patch_bytes);

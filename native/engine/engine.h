@@ -215,6 +215,8 @@ struct mcr_tables {
     uint8_t *type_flags;           /* by O type: enum mcr_type_flag, found out while tracing */
     uint8_t *type_changed;         /* by O type: 1 = layout differs in N */
     uint32_t type_count, program_count, op_count, symbol_count, site_count, reserved;
+    const uint32_t *own_fds; /* descriptor numbers that only N has, ascending: O's slots for them are stale */
+    uint64_t own_fd_count;
     uint64_t image_start, image_end; /* O's executable */
     uint64_t text_start, text_end;
 };

@@ -16,6 +16,10 @@ struct deferred { /* a typed pointer into bytes that had no type yet */
     uint64_t offset;
 };
 
+struct length { /* four bytes that tell the length of a table which N has longer: N's value stays */
+    uint64_t address;
+};
+
 struct region_index; /* find.c */
 
 struct mcr_engine {
@@ -32,8 +36,10 @@ struct mcr_engine {
     uint64_t work_count, work_room;
     struct deferred *deferred;
     uint64_t deferred_count, deferred_room;
-    uint8_t *site_bad; /* by site: a disagreement disqualified it */
-    bool restart;      /* a type turned out to have tails: trace again */
+    uint8_t *site_bad;      /* by site: a disagreement disqualified it */
+    bool restart;           /* a type turned out to have tails: trace again */
+    struct length *lengths; /* sorted by address */
+    uint64_t length_count, length_room;
     struct mcr_event *events;
     uint64_t event_count, event_room;
     struct mcr_patch *patches;
@@ -86,6 +92,11 @@ enum landing mcr_translate(struct mcr_engine *engine, uint64_t value, uint64_t *
 enum landing mcr_translate_opaque(struct mcr_engine *engine, uint64_t value, bool ruled, uint64_t *ret);
 bool mcr_map_offset(const struct mcr_engine *engine, const struct mcr_object *object, uint64_t offset, uint64_t *ret);
 uint32_t mcr_object_program(const struct mcr_engine *engine, const struct mcr_object *object);
+
+/* growth.c: tables that are longer in N than in O (DESIGN section 9) */
+void mcr_growth_learn(struct mcr_engine *engine);
+bool mcr_growth_is_length(const struct mcr_engine *engine, uint64_t address); /* of four bytes in O */
+bool mcr_growth_is_own_slot(const struct mcr_engine *engine, uint64_t object_offset, uint64_t object_size);
 
 /* convert.c */
 struct conversion {

@@ -245,6 +245,7 @@ static void transfer_object(struct mcr_engine *engine, uint32_t index) {
 }
 
 int mcr_engine_transfer(struct mcr_engine *engine) {
+    mcr_growth_learn(engine);
     for (uint64_t i = 0; i < engine->object_count; i++)
         transfer_object(engine, (uint32_t)i);
     return engine->failure;

@@ -15,7 +15,7 @@ from gdb_mcr.tracing.shapes import ShapeCompiler
 from gdb_mcr.units import Range
 from tests.support.type_builder import Types
 
-GLOBALS, HEAP, NEW_GLOBALS, NEW_HEAP = 0x10000, 0x200000, 0x50000, 0x700000
+GLOBALS, HEAP, NEW_GLOBALS, NEW_HEAP, OWN_HEAP = 0x10000, 0x200000, 0x50000, 0x700000, 0x800000
 AREA = 0x4000
 
 
@@ -25,6 +25,7 @@ class Outcome:
 
     new: bytearray
     heap: bytearray
+    own_heap: bytearray
     moved: dict[int, bytes]
     events: list[tuple[int, int, int, int]]
     statistics: dict[str, int]
@@ -51,7 +52,10 @@ class Rig:
         self._globals: list[tuple[int, int, int, int, int, int, str]] = []
         self._chunks: list[tuple[int, int, int, int]] = []
         self._site_types: list[int] = []
-        self._extra_pairs: list[tuple[int, int, int]] = []
+        self.own_heap = bytearray(AREA)
+        """N's start-up chunks."""
+        self.own_fds: list[int] = []
+        self._chunk_pairs: list[Pair] = []
         self.new_heap = NEW_HEAP
 
     def variable(self, offset: int, old_type: int, new_offset: int, new_type: int, name: str = "") -> None:
@@ -62,6 +66,22 @@ class Rig:
         self._chunks.append((HEAP + offset, size, max(capacity, size), site))
         return HEAP + offset
 
+    def pair_chunk(self, offset: int, size: int, new_offset: int, new_size: int, base_size: int) -> tuple[int, int]:
+        """A start-up chunk of both; its base content stands at the same offset of `base_heap`."""
+        old, new = self.chunk(offset, size), OWN_HEAP + new_offset
+        self._chunk_pairs.append(
+            Pair(
+                address=old,
+                new_address=new,
+                new_size=new_size,
+                base_address=old,
+                base_size=base_size,
+                merges=1,
+                program=NONE,
+            )
+        )
+        return old, new
+
     def site(self, old_type: int) -> int:
         self._site_types.append(old_type)
         return len(self._site_types) - 1
@@ -71,7 +91,7 @@ class Rig:
         shapes = ShapeCompiler(old, self.policy.shape_flags)
         layout = LayoutComparer(old, new)
         compiler = ProgramCompiler(old, new, self.policy, layout)
-        objects, pairs = [], []
+        objects, pairs = [], list(self._chunk_pairs)
         for offset, size, old_type, new_offset, new_size, new_type, name in self._globals:
             shape = shapes.shape(old_type)
             objects.append(_object(GLOBALS + offset, size, ObjectKind.GLOBAL, shape))
@@ -97,6 +117,7 @@ class Rig:
             site_shapes=site_shapes,
             image=Range(GLOBALS - 0x8000, GLOBALS + AREA),
             text=Range(GLOBALS - 0x8000, GLOBALS),
+            own_fds=self.own_fds,
         )
         for index, source in enumerate(shapes.source):
             if source < 0 or shapes.shapes[index].kind not in (ShapeKind.STRUCT, ShapeKind.POINTER, ShapeKind.CODE):
@@ -112,7 +133,7 @@ class Rig:
     def _drive(self, tracer: Tracer, tables: EngineTables, objects: list[Object], pairs: list[Pair]) -> Outcome:
         tracer.set_image(ImageKind.THEIRS, [_extent(GLOBALS, self.theirs), _extent(HEAP, self.heap)])
         tracer.set_image(ImageKind.BASE, [_extent(GLOBALS, self.base), _extent(HEAP, self.base_heap)])
-        tracer.set_image(ImageKind.OURS, [_extent(NEW_GLOBALS, self.ours)])
+        tracer.set_image(ImageKind.OURS, [_extent(NEW_GLOBALS, self.ours), _extent(OWN_HEAP, self.own_heap)])
         tracer.set_tables(tables)
         tracer.add_objects(objects)
         chunks = sorted(self._chunks)
@@ -132,16 +153,18 @@ class Rig:
         return self._collect(tracer)
 
     def _collect(self, tracer: Tracer) -> Outcome:
-        new, moved, data = bytearray(self.ours), {}, tracer.patch_bytes()
+        new, own, moved, data = bytearray(self.ours), bytearray(self.own_heap), {}, tracer.patch_bytes()
         for patch in tracer.patches():
             piece = data[patch.offset : patch.offset + patch.size]
             if NEW_GLOBALS <= patch.address < NEW_GLOBALS + AREA:
                 new[patch.address - NEW_GLOBALS : patch.address - NEW_GLOBALS + patch.size] = piece
+            elif OWN_HEAP <= patch.address < OWN_HEAP + AREA:
+                own[patch.address - OWN_HEAP : patch.address - OWN_HEAP + patch.size] = piece
             else:
                 moved[patch.address] = piece
         events = [(one.kind, one.object, one.offset, one.detail) for one in tracer.events()]
         flags = {one.address: ObjectFlag(one.flags & ((1 << KIND_SHIFT) - 1)) for one in tracer.objects()}
-        return Outcome(new, bytearray(self.heap), moved, events, tracer.statistics(), flags)
+        return Outcome(new, bytearray(self.heap), own, moved, events, tracer.statistics(), flags)
 
 
 def _object(address: int, size: int, kind: ObjectKind, shape: int) -> Object:
