@@ -10,6 +10,7 @@ import pytest
 TESTS = Path(__file__).parent
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark all of tests/live as live, so that ``-m 'not live'`` never starts a process."""
     for item in items:
