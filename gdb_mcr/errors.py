@@ -2,6 +2,7 @@
 
 McrError
 ├── UsageError            bad arguments or input files                     (exit status 2)
+│   └── WrongState         a step that is not legal where the update stands
 ├── InstallationError     a file that belongs to gdb_mcr is not there      (exit status 2)
 ├── PrivateDirectoryError the cache or state directory cannot be used      (exit status 2)
 ├── TargetError           the server cannot be worked on; it runs on
@@ -9,6 +10,7 @@ McrError
 ├── RuntimeAbiError       libmcr's tables in the server are absent or damaged
 ├── AnalysisError         an ELF file cannot be analysed
 ├── AnnotationError       annotations that do not parse or check
+│   └── InvalidAnnotations all of it at once, each with its place
 ├── Refused               findings or conflicts speak against the update    (exit status 1)
 └── UpdateFailed          a phase failed and was rolled back                (exit status 3)
 """
@@ -17,6 +19,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+
+from gdb_mcr.source import Problem, describe_problems
 
 
 class McrError(Exception):
@@ -35,6 +39,16 @@ class UsageError(McrError):
     """The command line or an input file is wrong; nothing was touched."""
 
     exit_status = 2
+
+
+class WrongState(UsageError):
+    """The step ``verb`` is not legal where the update stands; nothing was done."""
+
+    def __init__(self, verb: str, state: str, legal: Sequence[str], *, hint: str) -> None:
+        super().__init__(f"{verb} needs an update that is {' or '.join(legal)}; this one is {state}", hint=hint)
+        self.verb = verb
+        self.state = state
+        self.legal = tuple(legal)
 
 
 class InstallationError(McrError):
@@ -85,6 +99,15 @@ class AnnotationError(McrError):
     """Annotations that do not parse or do not fit the two programs."""
 
     exit_status = 2
+
+
+class InvalidAnnotations(AnnotationError):
+    """Everything that is wrong with some annotation files; each of ``problems`` has its place."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        count = "one error" if len(problems) == 1 else f"{len(problems)} errors"
+        super().__init__(f"{count} in the annotations; nothing was touched\n{describe_problems(problems)}")
+        self.problems = tuple(problems)
 
 
 class Refused(McrError):

@@ -25,11 +25,11 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"debugger", "dwarf", "annotations", "runtime_abi", "engine"}),
     frozenset({"debugger.base"}),
     frozenset({"model"}),
-    frozenset({"errors", "units", "paths", ""}),
+    frozenset({"errors", "units", "paths", "source", ""}),
 )
 """Rooms from the top down; "" is the package's own __init__."""
 
-SIDEWAYS_ALLOWED = frozenset({"plugin", "console", "__main__", "errors", "units", "paths", ""})
+SIDEWAYS_ALLOWED = frozenset({"plugin", "console", "__main__", "errors", "units", "paths", "source", ""})
 """Rooms that may import others of their own layer."""
 
 THIRD_PARTY = {

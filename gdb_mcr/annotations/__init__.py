@@ -1,0 +1,1 @@
+"""The annotation language: `load` reads `*.mcr` files and checks them against two programs."""

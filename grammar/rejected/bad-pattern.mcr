@@ -1,0 +1,3 @@
+// expect: bad-pattern 2:1, bad-pattern 3:1
+never merge library "";
+library "/usr/lib/libevent*" points to struct conn;

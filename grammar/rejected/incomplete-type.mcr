@@ -1,0 +1,2 @@
+// expect: incomplete-type 2:13
+drop engine.state;

@@ -1,0 +1,2 @@
+// expect: incomplete 2:17
+rename conn.rbuf

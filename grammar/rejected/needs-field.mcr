@@ -1,0 +1,2 @@
+// expect: needs-field 2:6
+drop conn;

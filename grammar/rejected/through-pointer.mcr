@@ -1,0 +1,2 @@
+// expect: through-pointer 2:20
+keep old conn.next.used;

@@ -1,0 +1,127 @@
+"""The parser reports every syntax error at its place, and survives anything."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from lark import Lark
+from lark.exceptions import UnexpectedToken
+
+from gdb_mcr.annotations.grammar import parser, rule_files
+from gdb_mcr.annotations.syntax import MAX_PROBLEMS, STATEMENT_WORDS, parse_text
+
+GRAMMAR = Path(__file__).parents[3] / "grammar"
+EXAMPLES = [file.read_text() for file in sorted((GRAMMAR / "examples").glob("*.mcr"))]
+
+
+def statements(text: str) -> list[str]:
+    parsed = parse_text(text, "a.mcr")
+    assert parsed.problems == []
+    return [str(one) for one in parsed.statements]
+
+
+def problems(text: str) -> list[str]:
+    return [f"{one.label} {one.span.line}:{one.span.column}" for one in parse_text(text, "a.mcr").problems]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rename conn.a.b -> c.d;",
+        'rename "dict.h"::struct dict.a -> b;',
+        "rename type struct a -> union b;",
+        'rename variable f::x -> "a.c"::f::y;',
+        "keep old conn.type;",
+        "keep new struct conn.old;",
+        r'drop "a\"b\\.c"::x;',
+        "counter stats.total;",
+        "never merge type pthread_mutex_t;",
+        'never merge library "libc.so*";',
+        'library "libevent*" points to struct event;',
+    ],
+)
+def test_statement_is_written_as_it_was_read(text: str) -> None:
+    assert statements(text) == [text]
+
+
+def test_a_keyword_is_no_bare_name() -> None:
+    assert problems("drop variable;") == ["unexpected 1:14"]
+    assert statements("drop variable variable;") == ["drop variable;"]
+
+
+@pytest.mark.parametrize("word", [*STATEMENT_WORDS, "type", "variable", "old", "new", "struct", "to"])
+def test_keywords_are_names_of_fields(word: str) -> None:
+    assert statements(f"rename conn.{word} -> {word};") == [f"rename conn.{word} -> {word};"]
+
+
+@pytest.mark.parametrize("text", ["keep oldconn.x;", "renametype a -> b;", "neverer merge type x;"])
+def test_a_keyword_ends_where_a_name_would_go_on(text: str) -> None:
+    assert len(problems(text)) == 1
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "// nothing", "/* nothing */", "/* a /* b */", "// x\r\n"])
+def test_no_statement_is_no_error(text: str) -> None:
+    assert statements(text) == []
+
+
+def test_comments_and_strings_may_hold_anything() -> None:
+    text = 'drop a; // b; "c\n/* d; " */ drop "x;//y"::z;'
+    assert statements(text) == ["drop a;", 'drop "x;//y"::z;']
+
+
+def test_good_statements_around_a_bad_one_are_kept() -> None:
+    parsed = parse_text("drop a; drop ; drop b;\ndrop c\ndrop d;", "a.mcr")
+    assert [str(one) for one in parsed.statements] == ["drop a;", "drop b;", "drop d;"]
+    assert len(parsed.problems) == 2
+
+
+def test_windows_line_ends_and_tabs_count_as_one_column() -> None:
+    assert problems("drop a;\r\n\tdrop ;\r\n") == ["unexpected 2:7"]
+
+
+def test_a_flood_of_errors_ends() -> None:
+    labels = problems("drop ;\n" * (MAX_PROBLEMS * 3))
+    assert len(labels) == MAX_PROBLEMS + 1
+    assert labels[-1].startswith("too-many-errors")
+
+
+def test_statement_words_are_those_of_the_grammar() -> None:
+    with pytest.raises(UnexpectedToken) as caught:
+        parser().parse("x")
+    assert {one.strip("_").lower() for one in caught.value.accepts if one != "$END"} == set(STATEMENT_WORDS)
+
+
+def test_terminals_do_not_collide() -> None:
+    pytest.importorskip("interegular")
+    Lark((GRAMMAR / "mcr.lark").read_text(), parser="lalr", strict=True)
+
+
+def test_built_in_rules_parse() -> None:
+    for file in rule_files():
+        assert parse_text(file.read_text(), str(file)).problems == []
+
+
+PIECES = ['"', ";", "/*", "*/", "\\", ".", "->", "\n", "", "é"]
+
+
+def mutated(text: str, chance: random.Random) -> str:
+    characters = list(text)
+    for _ in range(chance.randint(1, 6)):
+        at = chance.randrange(len(characters))
+        characters[at : at + chance.randint(0, 3)] = chance.choice(
+            ['"', ";", "/*", "*/", "\\", ".", "->", "\n", "", "é"]
+        )
+    return "".join(characters)
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_mutated_examples_never_crash_and_errors_have_places(seed: int) -> None:
+    chance = random.Random(seed)
+    text = mutated(chance.choice(EXAMPLES), chance)
+    lines = text.split("\n")
+    for one in parse_text(text, "a.mcr").problems:
+        assert 1 <= one.span.line <= len(lines)
+        assert 1 <= one.span.column <= len(lines[one.span.line - 1]) + 1
+        assert one.message
