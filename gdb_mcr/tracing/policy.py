@@ -6,9 +6,14 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from gdb_mcr.engine.records import OpFlag, ShapeFlag
+from gdb_mcr.model.annotation import Annotations, Treatment
 from gdb_mcr.model.datatype import DataType
 
-DROP = "drop"
+_FLAGS = {
+    Treatment.KEEP_OLD: OpFlag.KEEP_OLD,
+    Treatment.KEEP_NEW: OpFlag.KEEP_NEW,
+    Treatment.COUNTER: OpFlag.COUNTER,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,20 +26,32 @@ class Policy:
     """Fields and variables of O that need no home."""
     renamed_fields: dict[str, str] = field(default_factory=dict)
     """`Type.old.path` to the new path inside the new type."""
-    renamed_types: dict[str, str] = field(default_factory=dict)
-    renamed_variables: dict[str, str] = field(default_factory=dict)
     never_types: frozenset[str] = frozenset()
     never_libraries: tuple[str, ...] = ()
     """File name patterns (fnmatch) of libraries whose data and chunks stay N's own."""
-    ruled_libraries: dict[str, str] = field(default_factory=dict)
-    """Library pattern to the tag of the struct that its opaque memory may point into."""
+    ruled_libraries: tuple[tuple[str, str], ...] = ()
+    """Library pattern, and the tag of a struct that its opaque memory may point into."""
+
+    @staticmethod
+    def of(annotations: Annotations) -> Policy:
+        """What checked annotations and built-in rules say."""
+        return Policy(
+            field_flags={
+                rule.place.key: _FLAGS[rule.treatment] for rule in annotations.rules if rule.treatment in _FLAGS
+            },
+            dropped=frozenset(place.key for place in annotations.places(Treatment.DROP)),
+            renamed_fields=annotations.new_field_paths,
+            never_types=annotations.never_merge_types,
+            never_libraries=annotations.never_merge_libraries,
+            ruled_libraries=tuple((rule.pattern, rule.type_name) for rule in annotations.libraries),
+        )
 
     def shape_flags(self, one: DataType) -> ShapeFlag:
         """Flags of one type."""
         flags = ShapeFlag(0)
         if one.name in self.never_types:
             flags |= ShapeFlag.NEVER
-        if one.name in self.ruled_libraries.values():
+        if any(one.name == tag for _, tag in self.ruled_libraries):
             flags |= ShapeFlag.RULED
         return flags
 
@@ -49,6 +66,6 @@ class Policy:
         """Whether the library keeps its own state in N."""
         return any(fnmatchcase(file_name, pattern) for pattern in self.never_libraries)
 
-    def ruled_type(self, file_name: str) -> str | None:
-        """The struct that opaque memory of this library may point into."""
-        return next((tag for pattern, tag in self.ruled_libraries.items() if fnmatchcase(file_name, pattern)), None)
+    def is_ruled_library(self, file_name: str) -> bool:
+        """Whether opaque memory of this library may point into objects of the ruled structs."""
+        return any(fnmatchcase(file_name, pattern) for pattern, _ in self.ruled_libraries)

@@ -55,7 +55,7 @@ class SiteResolver:
         flags = ObjectFlag(0)
         if self._policy.is_never_library(module.name):
             flags |= ObjectFlag.NEVER
-        if self._policy.ruled_type(module.name) is not None:
+        if self._policy.is_ruled_library(module.name):
             flags |= ObjectFlag.RULED_OWNER
         return flags
 

@@ -223,7 +223,7 @@ class StateTransfer:
 
     def _library_flags(self, area: Range) -> int:
         owner = next((module for module in self.old.libraries if area.start in module.range), None)
-        ruled = owner is not None and self._policy.ruled_type(owner.name) is not None
+        ruled = owner is not None and self._policy.is_ruled_library(owner.name)
         return int(ObjectFlag.RULED_OWNER) if ruled else 0
 
     def _chunk_pairs(self, pairs: Iterable[ChunkPair]) -> list[Pair]:

@@ -287,8 +287,13 @@ static void run(struct mcr_engine *engine, struct conversion *c, const struct mc
     for (uint32_t i = 0; i < count; i++) {
         const struct mcr_op *op = &ops[i];
         uint64_t old_offset = old_start + op->old_offset, new_offset = new_start + op->new_offset;
-        if (op->code == MCR_OP_NESTED || op->code == MCR_OP_KEEP)
+        if (op->code == MCR_OP_NESTED)
             continue;
+        if (op->code == MCR_OP_KEEP) { /* where N has nothing, a lock moves as it is */
+            if (op->old_bytes && !c->ours && inside(c, old_offset + op->length, new_offset + op->length))
+                memmove(c->out + new_offset, c->theirs + old_offset, op->length);
+            continue;
+        }
         if (op->code != MCR_OP_LOOP) {
             run_one(engine, c, op, old_offset, new_offset);
             continue;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
+
 from tests.support.transfer_rig import Rig
 from tests.support.type_builder import Types
 
