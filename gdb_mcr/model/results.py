@@ -129,10 +129,11 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class RunResult(Harmless):
-    """What `run` answers before the server takes over the process, or once it was started beside the shell."""
+    """What `run` answers: before this process becomes the server, or once one was started beside it."""
 
     pid: int
     command: tuple[str, ...]
+    is_this_process: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -155,8 +155,10 @@ class LiveUpdater(Protocol):
     KeyboardInterrupt during an update rolls it back; `update` then answers ROLLED_BACK with failure "interrupted".
     """
 
-    def run(self, command: Sequence[str], profile: Path | None) -> NoReturn:
-        """Prepare and exec the server ``command`` (``execvp``'s rules) under libmcr.
+    def prepare_run(self, command: Sequence[str]) -> Callable[[], NoReturn]:
+        """Prepare the server ``command`` (``execvp``'s rules) to run under libmcr; the answer execs it.
+
+        What the exec needs (descriptors, environment) may already be set up in this process.
 
         :raises UsageError: there is no such program.
         :raises AnalysisError: it cannot be prepared (32-bit, stripped…).
@@ -209,7 +211,7 @@ class LiveUpdater(Protocol):
         """All differences between two builds; annotations may rename."""
         ...
 
-    def object(self, pid: int, expression: str, new: Path | None, options: UpdateOptions) -> ObjectResult:
+    def explain(self, pid: int, expression: str, new: Path | None, options: UpdateOptions) -> ObjectResult:
         """What the object at an address ("0x…") or at a path ("variable.field.path") is.
 
         :param new: the build whose update is to be explained; None = say nothing of its fate.

@@ -1,0 +1,74 @@
+"""Durations, sizes, tables: the pieces of all reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+
+def duration(seconds: float) -> str:
+    """Seconds with a fitting unit: "12.3 ms"."""
+    if seconds < 0.000_999_5:
+        return f"{seconds * 1e6:.0f} µs"
+    if seconds < 0.9995:
+        return f"{seconds * 1e3:.1f} ms"
+    return f"{seconds:.2f} s"
+
+
+def size(count: int) -> str:
+    """Bytes with a fitting decimal unit: "10.2 MB"."""
+    if abs(count) < 1000:
+        return f"{count} B"
+    value = float(count)
+    for unit in ("kB", "MB", "GB"):
+        value /= 1000
+        if abs(value) < 999.95:
+            return f"{value:.1f} {unit}"
+    return f"{value / 1000:.1f} TB"
+
+
+def number(count: int) -> str:
+    """Thousands set apart: "200,000"."""
+    return f"{count:,}"
+
+
+def count_text(key: str, count: int) -> str:
+    """One entry of a result's counts: sizes where the key begins with "bytes"."""
+    return size(count) if key.startswith("bytes") else number(count)
+
+
+def counts_line(counts: Mapping[str, int]) -> str:
+    """All entries on one line: "objects 12, bytes copied 1.2 MB"."""
+    return ", ".join(f"{words(key)} {count_text(key, count)}" for key, count in counts.items())
+
+
+def counts_lines(counts: Mapping[str, int]) -> Iterator[str]:
+    """One line for each entry."""
+    return table([(f"  {words(key)}", count_text(key, count)) for key, count in counts.items()], right=(1,))
+
+
+def words(key: str) -> str:
+    """A key as people read it."""
+    return key.replace("_", " ")
+
+
+def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> Iterator[str]:
+    """Columns as wide as their widest cell, two blanks apart; those in ``right`` are aligned to the right."""
+    if not rows:
+        return
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            cell.rjust(width) if at in right else cell.ljust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield "  ".join(cells).rstrip()
+
+
+def pids(numbers: Sequence[int]) -> str:
+    """Process ids: "4711 4712"."""
+    return " ".join(map(str, numbers)) or "-"
+
+
+def plural(count: int, noun: str) -> str:
+    """A number and its noun: "1 finding", "2 findings"."""
+    return f"{number(count)} {noun}{'' if count == 1 else 's'}"
