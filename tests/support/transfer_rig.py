@@ -52,6 +52,7 @@ class Rig:
         self._globals: list[tuple[int, int, int, int, int, int, str]] = []
         self._chunks: list[tuple[int, int, int, int]] = []
         self._site_types: list[int] = []
+        self.site_flags: list[ObjectFlag] = []
         self.own_heap = bytearray(AREA)
         """N's start-up chunks."""
         self.own_fds: list[int] = []
@@ -84,6 +85,7 @@ class Rig:
 
     def site(self, old_type: int) -> int:
         self._site_types.append(old_type)
+        self.site_flags.append(ObjectFlag(0))
         return len(self._site_types) - 1
 
     def run(self) -> Outcome:
@@ -138,7 +140,7 @@ class Rig:
         tracer.add_objects(objects)
         chunks = sorted(self._chunks)
         addresses, sizes, capacities = (array("Q", [one[i] for one in chunks]) for i in range(3))
-        sites, site_flags = array("I", [one[3] for one in chunks]), array("I", [0] * len(tables.site_shapes))
+        sites, site_flags = array("I", [one[3] for one in chunks]), array("I", [int(one) for one in self.site_flags])
         tracer.add_chunks(addresses, sizes, capacities, sites, site_flags)
         tracer.index()
         tracer.set_pairs(pairs)

@@ -65,6 +65,11 @@ class Types:
         self._types[at] = DataType(at, kind, name, size, "t.c", members=rows)
         return at
 
+    def bit_struct(self, name: str, size: int, *fields: tuple[str, int, int]) -> int:
+        """Bit fields of int as (name, first bit, width)."""
+        rows = tuple(Member(field, bit // 8, self.int, bit % 8, width) for field, bit, width in fields)
+        return self._add(kind=TypeKind.STRUCT, name=name, size=size, members=rows)
+
     def union(self, name: str, size: int, *members: tuple[str, int, int]) -> int:
         return self.struct(name, size, *members, kind=TypeKind.UNION)
 

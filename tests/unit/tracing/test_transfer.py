@@ -216,3 +216,96 @@ def test_never_merged_types_stay_n_s_own() -> None:
     rig.variable(0, old, 0, new)
     rig.theirs[0:40], rig.ours[0:40] = b"o" * 40, b"n" * 40
     assert rig.run().new[0:40] == b"n" * 40
+
+
+def _embedding(types: Types, *, shifted: bool) -> tuple[int, int]:
+    """A connection that embeds a library's event, as memcached's `conn` embeds libevent's `struct event`."""
+    event = types.struct("event", 16, ("next", 0, types.pointer(-1)), ("fd", 8, types.int))
+    if shifted:
+        rows = (("state", 0, types.int), ("tls", 8, types.pointer(-1)), ("event", 16, event))
+        return types.struct("conn", 32, *rows), event
+    return types.struct(
+        "conn", 32, ("state", 0, types.int), ("event", 8, event), ("gone", 24, types.pointer(-1))
+    ), event
+
+
+def test_words_of_a_ruled_library_follow_the_struct_that_the_program_embeds() -> None:
+    rules = Policy(ruled_libraries=(("libevent*", "event"),))
+    rig = Rig(Types(), Types(), rules)
+    (old, _), (new, _) = _embedding(rig.old, shifted=False), _embedding(rig.new, shifted=True)
+    rig.pairs_by_type[old] = new
+    rig.variable(0, rig.old.pointer(old), 0, rig.new.pointer(new))
+    chunk = rig.chunk(0, 32)
+    rig.chunk(64, 24, site=rig.site(rig.old.char))
+    rig.site_flags[0] = ObjectFlag.RULED_OWNER
+    put(rig.theirs, 0, chunk)
+    put(rig.heap, 64, chunk + 8, chunk + 12, chunk)
+    outcome = rig.run()
+    assert struct.unpack_from("<3Q", outcome.heap, 64) == (chunk + 16, chunk + 20, chunk)
+    assert EventKind.PINNED_MOVE not in _kinds(outcome)
+
+
+def test_without_the_rule_the_same_words_are_a_conflict(rig: Rig) -> None:
+    (old, _), (new, _) = _embedding(rig.old, shifted=False), _embedding(rig.new, shifted=True)
+    rig.pairs_by_type[old] = new
+    rig.variable(0, rig.old.pointer(old), 0, rig.new.pointer(new))
+    chunk = rig.chunk(0, 32)
+    rig.chunk(64, 24)
+    put(rig.theirs, 0, chunk)
+    put(rig.heap, 64, chunk + 8)
+    outcome = rig.run()
+    assert struct.unpack_from("<Q", outcome.heap, 64) == (chunk + 8,)
+    assert EventKind.PINNED_MOVE in _kinds(outcome)
+
+
+def test_a_likely_pointer_to_a_field_that_stays_put_is_no_conflict(rig: Rig) -> None:
+    old = _list_types(rig.old, grown=False)
+    new = rig.new.struct("node", 16, ("next", 0, rig.new.pointer(-1)), ("count", 8, rig.new.int))
+    rig.policy = Policy(dropped=frozenset({"node.value"}))
+    rig.pairs_by_type[old] = new
+    rig.variable(0, rig.old.pointer(old), 0, rig.new.pointer(new))
+    chunk = rig.chunk(0, 16)
+    rig.chunk(64, 8)
+    put(rig.theirs, 0, chunk)
+    put(rig.heap, 64, chunk)
+    assert EventKind.PINNED_MOVE not in _kinds(rig.run())
+
+
+def test_elements_of_a_flexible_array_are_converted_one_by_one(rig: Rig) -> None:
+    def make(types: Types, *, grown: bool) -> int:
+        rows = [("added", 0, types.long), ("value", 8, types.int)] if grown else [("value", 0, types.int)]
+        element = types.struct("el", 16 if grown else 4, *rows)
+        return types.struct("vec", 8, ("count", 0, types.long), ("els", 8, types.array(element, 0)))
+
+    old, new = make(rig.old, grown=False), make(rig.new, grown=True)
+    rig.pairs_by_type[old] = new
+    rig.variable(0, rig.old.pointer(old), 0, rig.new.pointer(new))
+    put(rig.theirs, 0, rig.chunk(0, 20))
+    rig.heap[0:20] = struct.pack("<Qiii", 3, 7, 8, 9)
+    moved = rig.run().moved[NEW_HEAP]
+    assert len(moved) == 8 + 3 * 16
+    assert [struct.unpack_from("<i", moved, 8 + 16 * n + 8)[0] for n in range(3)] == [7, 8, 9]
+
+
+def test_bit_fields_move_by_name_and_width(rig: Rig) -> None:
+    old = rig.old.bit_struct("b", 4, ("a", 0, 3), ("b", 3, 5))
+    new = rig.new.bit_struct("b", 4, ("new", 0, 1), ("a", 1, 3), ("b", 4, 6))
+    rig.variable(0, old, 0, new)
+    rig.theirs[0:4] = struct.pack("<I", 5 | 21 << 3)
+    assert struct.unpack_from("<I", rig.run().new, 0) == (5 << 1 | 21 << 4,)
+
+
+def test_a_lock_inside_a_converted_object_moves_as_it_is() -> None:
+    rig = Rig(Types(), Types(), Policy(never_types=frozenset({"pthread_mutex_t"})))
+
+    def make(types: Types, *, grown: bool) -> int:
+        lock = types.typedef("pthread_mutex_t", types.array(types.char, 40))
+        rows = [("lock", 8, lock), ("added", 0, types.long)] if grown else [("lock", 0, lock)]
+        return types.struct("s", 48 if grown else 40, *rows)
+
+    old, new = make(rig.old, grown=False), make(rig.new, grown=True)
+    rig.pairs_by_type[old] = new
+    rig.variable(0, rig.old.pointer(old), 0, rig.new.pointer(new))
+    put(rig.theirs, 0, rig.chunk(0, 40))
+    rig.heap[0:40] = b"L" * 40
+    assert rig.run().moved[NEW_HEAP] == bytes(8) + b"L" * 40
