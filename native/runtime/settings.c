@@ -1,0 +1,105 @@
+/*
+ * settings.c - the settings that came with the exec, and the traces of them that the program must not see.
+ *
+ * They stand in a memfd at MCR_SETTINGS_FD, sealed, so that nobody can change or shorten it under the mapping. A
+ * descriptor there that is no such memfd is the program's own and stays.
+ */
+#include "hooks.h"
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include "host_safe.h"
+
+const struct mcr_settings *mcr_settings;
+
+const void *mcr_settings_part(uint64_t offset) { return (const char *)mcr_settings + offset; }
+
+static bool part_fits(const struct mcr_settings *settings, uint64_t offset, uint64_t count, uint64_t entry_size) {
+    if (!count)
+        return true;
+    return offset <= settings->size && offset % 8 == 0 && count <= (settings->size - offset) / entry_size;
+}
+
+static bool is_sound(const struct mcr_settings *settings, uint64_t size) {
+    return settings->version == MCR_ABI_VERSION && settings->size == size && settings->role <= MCR_ROLE_REHEARSE &&
+           part_fits(settings, settings->module_tables, settings->module_table_count,
+                     sizeof(struct mcr_settings_module)) &&
+           part_fits(settings, settings->operations, settings->operation_count, sizeof(struct mcr_operation)) &&
+           part_fits(settings, settings->threads, settings->thread_count, sizeof(struct mcr_thread)) &&
+           part_fits(settings, settings->blobs, settings->blob_size, 1) &&
+           part_fits(settings, settings->plan, settings->plan_count, sizeof(struct mcr_plan_entry)) &&
+           part_fits(settings, settings->spans, settings->span_count, sizeof(struct mcr_span)) &&
+           part_fits(settings, settings->inherited, settings->inherited_count, sizeof(struct mcr_inherited_fd));
+}
+
+/* A channel without usable settings: its end tells the controller. */
+static void close_channel(void) {
+    int type = 0, size = sizeof type;
+    if (MCR_SYS(getsockopt, MCR_CHANNEL_FD, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET)
+        MCR_SYS(close, MCR_CHANNEL_FD);
+}
+
+bool mcr_settings_open(void) {
+    const long needed = F_SEAL_WRITE | F_SEAL_SHRINK;
+    struct stat status;
+    long seals = MCR_SYS(fcntl, MCR_SETTINGS_FD, F_GET_SEALS);
+    if (seals < 0 || (seals & needed) != needed || MCR_SYS(fstat, MCR_SETTINGS_FD, &status) < 0 ||
+        status.st_size < (off_t)sizeof(struct mcr_settings))
+        return false;
+    long mapped = MCR_SYS(mmap, NULL, status.st_size, PROT_READ, MAP_PRIVATE, MCR_SETTINGS_FD, 0);
+    if (mapped < 0 && mapped >= -4095)
+        return false;
+    const struct mcr_settings *settings = (const struct mcr_settings *)mapped;
+    if (settings->magic != MCR_SETTINGS_MAGIC) {
+        MCR_SYS(munmap, settings, status.st_size);
+        return false;
+    }
+    MCR_SYS(close, MCR_SETTINGS_FD);
+    if (!is_sound(settings, (uint64_t)status.st_size)) {
+        MCR_SYS(munmap, settings, status.st_size);
+        close_channel();
+        MCR_DISABLE(MCR_ERROR_SETTINGS, "settings of another version, or damaged");
+        return false;
+    }
+    mcr_private_range((uint64_t)mapped, ((uint64_t)mapped + (uint64_t)status.st_size + 4095) & ~(uint64_t)4095);
+    mcr_settings = settings;
+    return true;
+}
+
+static bool is_own(const char *name, size_t size, const char *own) {
+    if (size == strlen(own) && memcmp(name, own, size) == 0)
+        return true;
+    const char *own_base = strrchr(own, '/'), *base = memrchr(name, '/', size);
+    if (!own_base || !base)
+        return false;
+    size_t base_size = size - (size_t)(base - name);
+    return base_size == strlen(own_base) && memcmp(base, own_base, base_size) == 0;
+}
+
+/* Shortens the list in place; false if nothing is left. */
+static bool drop_own(char *list, const char *own) {
+    char *out = list;
+    for (const char *name = list; *name;) {
+        size_t separators = strspn(name, ": "), size = strcspn(name + separators, ": ");
+        const char *start = name + separators;
+        name = start + size;
+        if (!size || is_own(start, size, own))
+            continue;
+        if (out != list)
+            *out++ = ':';
+        memmove(out, start, size);
+        out += size;
+    }
+    *out = 0;
+    return out != list;
+}
+
+void mcr_settings_forget_preload(char **envp, const char *own) {
+    char **out = envp;
+    for (char **entry = envp; *entry; entry++) {
+        if (strncmp(*entry, "LD_PRELOAD=", 11) != 0 || drop_own(*entry + 11, own))
+            *out++ = *entry;
+    }
+    *out = NULL;
+}
