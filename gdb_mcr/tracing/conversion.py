@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 from gdb_mcr.engine.records import NONE, EnumEntry, Op, OpCode, OpFlag, Program, ShapeFlag, ShapeKind
 from gdb_mcr.model.datatype import DataType, Member, TypeKind, TypeTable
-from gdb_mcr.tracing.layout import LayoutComparer, enum_changes, is_integral
+from gdb_mcr.model.layout import LayoutComparer, describe, enum_changes, flat_members, is_integral
 from gdb_mcr.tracing.policy import Policy
-from gdb_mcr.tracing.shapes import flat_members, leaves, union_leaves
+from gdb_mcr.tracing.shapes import leaves, union_leaves
 from gdb_mcr.units import WORD
 
 
@@ -299,16 +299,3 @@ class ProgramCompiler:
         }
         code = codes.get(kind, OpCode.DATA)
         self._emit(code, at, length=0 if code in (OpCode.POINTER, OpCode.CODE) else size)
-
-
-def describe(one: DataType) -> str:
-    """A type in the user's words: `struct conn`, `int[16]`, `char *`."""
-    match one.kind:
-        case TypeKind.STRUCT | TypeKind.UNION | TypeKind.ENUM:
-            return f"{one.kind.value} {one.name}".rstrip()
-        case TypeKind.POINTER:
-            return "a pointer"
-        case TypeKind.ARRAY:
-            return f"an array of {one.count}"
-        case _:
-            return one.name or one.kind.value

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from gdb_mcr.engine.records import NONE, Object, ObjectKind
 from gdb_mcr.model.datatype import DataType, TypeKind, TypeTable
+from gdb_mcr.model.layout import describe, flat_members
 from gdb_mcr.tracing.areas import global_variables
-from gdb_mcr.tracing.conversion import describe
-from gdb_mcr.tracing.shapes import flat_members
 from gdb_mcr.tracing.transfer import StateTransfer
 from gdb_mcr.units import WORD
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from gdb_mcr.engine.records import NONE, Shape, ShapeFlag, ShapeKind, ShapeMember
-from gdb_mcr.model.datatype import DataType, Member, TypeKind, TypeTable
+from gdb_mcr.model.datatype import DataType, TypeKind, TypeTable
 from gdb_mcr.units import WORD
 
 MAX_UNION_LEAVES = 256
@@ -230,15 +230,3 @@ def _fill_gaps(agreed: list[Leaf], size: int) -> list[Leaf]:
     if at < size:
         filled.append(Leaf(at, size - at, ShapeKind.OPAQUE, -1))
     return filled
-
-
-def flat_members(types: TypeTable, one: DataType, offset: int = 0) -> list[Member]:
-    """Members of an aggregate with those of anonymous inner aggregates lifted to its level (C11 6.7.2.1)."""
-    lifted: list[Member] = []
-    for member in one.members:
-        inner = types.strip(member.type)
-        if not member.name and inner is not None and inner.kind is TypeKind.STRUCT:
-            lifted.extend(flat_members(types, inner, offset + member.offset))
-        else:
-            lifted.append(Member(member.name, offset + member.offset, member.type, member.bit_offset, member.bit_size))
-    return lifted

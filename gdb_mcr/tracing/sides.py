@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import PurePath
 
 from gdb_mcr.model.program import Program
@@ -76,12 +76,3 @@ class ChunkPair:
     new_size: int
     base_address: int
     base_size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """Which names of O continue in N: indexes into both programs' tables."""
-
-    types: Mapping[int, int] = field(default_factory=dict)
-    variables: Mapping[int, int] = field(default_factory=dict)
-    functions: Mapping[int, int] = field(default_factory=dict)

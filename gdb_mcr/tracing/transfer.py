@@ -21,13 +21,14 @@ from gdb_mcr.engine.records import (
     Symbol,
 )
 from gdb_mcr.engine.tracer import EngineTables, ImageExtent, Tracer
+from gdb_mcr.model.layout import LayoutComparer
+from gdb_mcr.model.match import Match
 from gdb_mcr.model.program import Program, Variable
 from gdb_mcr.tracing.areas import global_variables, text_range, without_overlaps, writable_areas
 from gdb_mcr.tracing.conversion import DroppedField, ProgramCompiler
-from gdb_mcr.tracing.layout import LayoutComparer
 from gdb_mcr.tracing.policy import Policy
 from gdb_mcr.tracing.shapes import ShapeCompiler
-from gdb_mcr.tracing.sides import ChunkPair, LoadedModule, Match, Side
+from gdb_mcr.tracing.sides import ChunkPair, LoadedModule, Side
 from gdb_mcr.tracing.sites import SiteResolver
 from gdb_mcr.units import Range
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from gdb_mcr.engine.records import KIND_SHIFT, NONE, ImageKind, Object, ObjectFlag, ObjectKind, Pair, ShapeKind, Symbol
 from gdb_mcr.engine.tracer import EngineTables, ImageExtent, Tracer
+from gdb_mcr.model.layout import LayoutComparer
 from gdb_mcr.tracing.conversion import ProgramCompiler
-from gdb_mcr.tracing.layout import LayoutComparer
 from gdb_mcr.tracing.policy import Policy
 from gdb_mcr.tracing.shapes import ShapeCompiler
 from gdb_mcr.units import Range

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from gdb_mcr.model.datatype import DataType, Member, TypeKind, TypeTable
-from gdb_mcr.tracing.shapes import flat_members
 
 
 class LayoutComparer:
@@ -65,3 +64,28 @@ def enum_changes(old: DataType, new: DataType) -> dict[int, int | None]:
     """Old value to new value where they differ, by constant name; None where N has no such constant."""
     now = dict(new.constants)
     return {value: now.get(name) for name, value in old.constants if now.get(name) != value}
+
+
+def flat_members(types: TypeTable, one: DataType, offset: int = 0) -> list[Member]:
+    """Members of an aggregate with those of anonymous inner aggregates lifted to its level (C11 6.7.2.1)."""
+    lifted: list[Member] = []
+    for member in one.members:
+        inner = types.strip(member.type)
+        if not member.name and inner is not None and inner.kind is TypeKind.STRUCT:
+            lifted.extend(flat_members(types, inner, offset + member.offset))
+        else:
+            lifted.append(Member(member.name, offset + member.offset, member.type, member.bit_offset, member.bit_size))
+    return lifted
+
+
+def describe(one: DataType) -> str:
+    """A type in the user's words: `struct conn`, `int[16]`, `char *`."""
+    match one.kind:
+        case TypeKind.STRUCT | TypeKind.UNION | TypeKind.ENUM:
+            return f"{one.kind.value} {one.name}".rstrip()
+        case TypeKind.POINTER:
+            return "a pointer"
+        case TypeKind.ARRAY:
+            return f"an array of {one.count}"
+        case _:
+            return one.name or one.kind.value
