@@ -104,3 +104,5 @@ class Program:
     sites: tuple[AllocationSite, ...]
     producer: str = ""
     """DW_AT_producer of the first unit."""
+    imports: frozenset[str] = frozenset()
+    """Names of the functions that it takes from libraries (undefined symbols of .dynsym, without versions)."""
