@@ -6,6 +6,7 @@ McrError
 ├── InstallationError     a file that belongs to gdb_mcr is not there      (exit status 2)
 ├── PrivateDirectoryError the cache or state directory cannot be used      (exit status 2)
 ├── TargetError           the server cannot be worked on; it runs on
+│   └── AlreadyTraced      another debugger is attached to it
 ├── DebuggerError         a child GDB failed or answered nonsense
 ├── RuntimeAbiError       libmcr's tables in the server are absent or damaged
 ├── AnalysisError         an ELF file cannot be analysed
@@ -79,6 +80,15 @@ class TargetError(McrError):
     """The server cannot be worked on as it is; it runs on."""
 
     exit_status = 2
+
+
+class AlreadyTraced(TargetError):
+    """Another debugger is attached to the process ``pid``; ``tracer`` says which."""
+
+    def __init__(self, pid: int, tracer: str, *, hint: str) -> None:
+        super().__init__(f"process {pid} is already traced by {tracer}", hint=hint)
+        self.pid = pid
+        self.tracer = tracer
 
 
 class DebuggerError(McrError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +22,20 @@ class Services(Protocol):
         """The server that a verb without PID means, None if there is none."""
         ...
 
+    def lend(self, pid: int) -> None:
+        """Give up a server that the front end itself traces; nothing if it does not.
+
+        :raises AlreadyTraced: the user wants to keep it.
+        """
+        ...
+
+    def take_back(self, pid: int | None) -> None:
+        """Trace again what serves now in the place of what was lent; nothing if nothing was.
+
+        :param pid: what serves now, None = what was lent.
+        """
+        ...
+
     def run_server(self, command: Sequence[str], updater: LiveUpdater) -> RunResult:
         """Start a server under libmcr beside this process, or prepare this process to become it."""
         ...
@@ -39,7 +53,8 @@ class Services(Protocol):
 class Context:
     """The state of one front end. It is passed to every verb and is nobody's global."""
 
-    updater: LiveUpdater
+    make_updater: Callable[[], LiveUpdater]
+    """Called when the first verb needs it, so that help works whatever is wrong."""
     front_end: FrontEnd
     services: Services
     progress: Progress = field(default_factory=NoProgress)
@@ -49,6 +64,17 @@ class Context:
     """What `annotations` set for the verbs that follow."""
     finding_ids: tuple[str, ...] = ()
     """Of the last answer that had findings; for completion."""
+    _updater: LiveUpdater | None = None
+
+    @property
+    def updater(self) -> LiveUpdater:
+        """What does the work.
+
+        :raises McrError: it cannot be had.
+        """
+        if self._updater is None:
+            self._updater = self.make_updater()
+        return self._updater
 
     @property
     def state(self) -> SessionState:

@@ -10,7 +10,7 @@ from pathlib import Path
 from gdb_mcr.commands.context import Context
 from gdb_mcr.commands.parsing import HelpText, Invocation, parse
 from gdb_mcr.commands.registry import Command
-from gdb_mcr.commands.shared import verb
+from gdb_mcr.commands.shared import server_of, the_pid, verb
 from gdb_mcr.errors import McrError, UsageError, WrongState
 from gdb_mcr.model.results import Result
 from gdb_mcr.model.steps import SessionState, states_before
@@ -61,10 +61,23 @@ def invoke(invocation: Invocation, context: Context) -> Result:
     :raises McrError: it failed, or is not legal now.
     """
     _check_state(invocation.command, context)
+    serving: int | None = None
     try:
-        return invocation.command.function(context, **invocation.values)
+        if invocation.command.traces and context.session is None:
+            context.services.lend(the_pid(context, _pid(invocation)))
+        result = invocation.command.function(context, **invocation.values)
+        serving = server_of(result)
     finally:
         context.forget_ended_session()
+        if context.session is None:
+            context.services.take_back(serving)
+    return result
+
+
+# All verbs that trace have a PID.
+def _pid(invocation: Invocation) -> int | None:
+    pid = invocation.values["pid"]
+    return pid if isinstance(pid, int) else None
 
 
 def _check_state(command: Command, context: Context) -> None:

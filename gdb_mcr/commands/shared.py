@@ -8,6 +8,9 @@ from gdb_mcr.commands.arguments import Argument, Kind
 from gdb_mcr.commands.context import Context
 from gdb_mcr.commands.registry import FrontEnd
 from gdb_mcr.errors import UsageError
+from gdb_mcr.model.inspection import FdsResult, LogResult, ThreadsResult
+from gdb_mcr.model.results import Result, RunResult, UpdateResult
+from gdb_mcr.model.step_results import QuiesceResult, ReleaseResult, RollbackResult
 from gdb_mcr.update.api import MemoryPath, ProgramRef, Strictness, UpdateOptions
 
 PID = Argument("pid", Kind.PID, "the server's process id")
@@ -86,6 +89,19 @@ def options_of(
         policy=Strictness(policy),
         memory=MemoryPath(memory),
     )
+
+
+def server_of(result: Result) -> int | None:
+    """The server that a verb was about, or that serves now; None if there is no one server."""
+    match result:
+        case UpdateResult():
+            return result.serving_pid
+        case RollbackResult():
+            return result.old_pids[0]
+        case ThreadsResult() | FdsResult() | LogResult() | QuiesceResult() | ReleaseResult() | RunResult():
+            return result.pid
+        case _:
+            return None
 
 
 def verb(context: Context, name: str) -> str:

@@ -21,6 +21,8 @@ class FakeServices:
     """What a front end lends, as values."""
 
     pid: int | None = None
+    lent: list[int | None] = field(default_factory=list)
+    """Pids that were lent, and, negative, those that were taken back."""
 
     def current_pid(self) -> int | None:
         return self.pid
@@ -28,6 +30,12 @@ class FakeServices:
     def run_server(self, command: Sequence[str], updater: LiveUpdater) -> RunResult:
         updater.prepare_run(command)
         return RunResult(123, tuple(command))
+
+    def lend(self, pid: int) -> None:
+        self.lent.append(pid)
+
+    def take_back(self, pid: int | None) -> None:
+        self.lent.append(None if pid is None else -pid)
 
     def shell(self) -> ShellResult:
         return ShellResult(2, 0)
@@ -47,7 +55,7 @@ class FakeFrontEnd:
     context: Context = field(init=False)
 
     def __post_init__(self) -> None:
-        self.context = Context(self.updater, self.front_end, self.services)
+        self.context = Context(lambda: self.updater, self.front_end, self.services)
 
     def type(self, line: str) -> Outcome:
         """Run one command line.
