@@ -17,6 +17,7 @@ from gdb_mcr.engine.records import (
     EnumEntry,
     Event,
     Extent,
+    Hit,
     ImageKind,
     Object,
     Op,
@@ -58,6 +59,7 @@ _PROTOTYPES: dict[str, Prototype] = {
     "mcr_engine_patches": (ctypes.c_void_p, (_HANDLE, _COUNT)),
     "mcr_engine_patch_bytes": (ctypes.c_void_p, (_HANDLE, _COUNT)),
     "mcr_engine_statistics": (ctypes.c_void_p, (_HANDLE,)),
+    "mcr_engine_audit": (ctypes.c_uint64, (_HANDLE, ctypes.c_void_p, ctypes.c_uint64)),
 }
 
 
@@ -269,3 +271,9 @@ class Tracer:
         """Counts by name, as `struct mcr_statistics`."""
         rows = Statistics.from_address(self._library.mcr_engine_statistics(self._handle))
         return {name: getattr(rows, name) for name in STATISTICS}
+
+    def audit(self, limit: int) -> tuple[int, list[tuple[int, int]]]:
+        """Words of N that would lead it to where O's objects were: how many, and (address, value) of the first ones."""
+        hits = (Hit * max(1, limit))()
+        count: int = self._library.mcr_engine_audit(self._handle, hits, limit)
+        return count, [(hit.address, hit.value) for hit in hits[: min(count, limit)]]

@@ -86,6 +86,26 @@ class Explainer:
             return f"mapping {one.address:#x}"
         return f"{self.kind_of(one)} at {one.address:#x}{self._allocated_by(one)}"
 
+    def short_name(self, index: int) -> str:
+        """An object without its address, the same in every run: a variable's name, a type, or who allocated it."""
+        one = self._transfer.tracer.objects()[index]
+        if one.kind is not ObjectKind.CHUNK:
+            return self.name(index)
+        type_index = self.type_index(one)
+        if type_index < 0:
+            return f"opaque{self._allocated_by(one)}"
+        return self.kind_of(one).rpartition(" ")[2]
+
+    def short_field(self, place: Place) -> str:
+        """A byte of an object as annotations write it, the same in every run: `conn.event.ev_fd`."""
+        one = self._transfer.tracer.objects()[place.object]
+        type_index = self.type_index(one)
+        stripped = self._types.strip(type_index) if type_index >= 0 else None
+        if stripped is None:
+            return f"{self.short_name(place.object)}+{place.offset}"
+        offset = place.offset % stripped.size if one.kind is ObjectKind.CHUNK and stripped.size else place.offset
+        return self.short_name(place.object) + member_path(self._types, type_index, offset)
+
     def kind_of(self, one: Object) -> str:
         """What an object is: its type, or `N opaque bytes`."""
         index = self.type_index(one)

@@ -72,6 +72,11 @@ class StateTransfer:
         """What DROPPED_FIELD events refer to."""
         return self.compiler.dropped
 
+    @property
+    def pairs(self) -> Sequence[Pair]:
+        """Where objects go that do not simply keep their address."""
+        return self._pairs
+
     def trace(
         self,
         theirs: Sequence[ImageExtent],

@@ -255,6 +255,10 @@ MCR_EXPORT const struct mcr_event *mcr_engine_events(struct mcr_engine *engine, 
 MCR_EXPORT const struct mcr_patch *mcr_engine_patches(struct mcr_engine *engine, uint64_t *count);
 MCR_EXPORT const uint8_t *mcr_engine_patch_bytes(struct mcr_engine *engine, uint64_t *size);
 MCR_EXPORT const struct mcr_statistics *mcr_engine_statistics(struct mcr_engine *engine);
+/* After the transfer: words of N that still lead to where O's moved objects were, or into the middle of O's code. Fills
+ * up to `capacity` hits, returns how many there are. */
+struct mcr_hit;
+MCR_EXPORT uint64_t mcr_engine_audit(struct mcr_engine *engine, struct mcr_hit *hits, uint64_t capacity);
 
 /* ---- audit and mark: plain scans, no engine needed ---- */
 struct mcr_hit {

@@ -1,0 +1,68 @@
+/*
+ * audit_objects.c - what was transferred, looked at once more: words that would still lead N to where O's objects were.
+ *
+ * A word of N is bad if it points at an object of O that has another place in N, or into the middle of O's code. Exact
+ * function entries and constants are served by the ghost. Source: DESIGN section 3 (AUDIT), section 11 (R6).
+ */
+#include "internal.h"
+
+struct audit {
+    struct mcr_engine *engine;
+    struct mcr_hit *hits;
+    uint64_t capacity, found;
+};
+
+static bool has_moved(const struct mcr_engine *engine, const struct mcr_object *object) {
+    if (object->flags & (MCR_OBJECT_DROPPED | MCR_OBJECT_NEVER))
+        return false; /* nothing of N's leads there, or what does is libc's own affair */
+    return object->pair != MCR_NONE && engine->pairs[object->pair].new_address != object->address;
+}
+
+static bool is_bad(const struct mcr_engine *engine, uint64_t value) {
+    const struct mcr_tables *tables = &engine->tables;
+    uint32_t index = mcr_find_object(engine, value);
+    if (index != MCR_NONE)
+        return has_moved(engine, &engine->objects[index]);
+    if (value < tables->text_start || value >= tables->text_end)
+        return false;
+    const struct mcr_symbol *symbol = mcr_find_symbol(engine, value);
+    return !symbol || symbol->old_address != value || !symbol->new_address;
+}
+
+static void look_at(struct audit *audit, const uint8_t *bytes, uint64_t address, uint64_t size) {
+    const struct mcr_engine *engine = audit->engine;
+    for (uint64_t at = -address & 7; at + 8 <= size; at += 8) {
+        uint64_t value = load_word(bytes + at);
+        bool in_objects = value >= engine->low && value < engine->high;
+        bool in_text = value >= engine->tables.text_start && value < engine->tables.text_end;
+        if (!(in_objects || in_text) || !is_bad(engine, value))
+            continue;
+        if (audit->found < audit->capacity)
+            audit->hits[audit->found] = (struct mcr_hit){address + at, value};
+        audit->found++;
+    }
+}
+
+/* Its bytes stand in the THEIRS image as N gets them. */
+static bool stays_in_place(const struct mcr_engine *engine, const struct mcr_object *object) {
+    if (object_kind(object) != MCR_OBJECT_CHUNK && object_kind(object) != MCR_OBJECT_MAPPING)
+        return false;
+    return !(object->flags & (MCR_OBJECT_NEVER | MCR_OBJECT_DROPPED)) && !has_moved(engine, object);
+}
+
+uint64_t mcr_engine_audit(struct mcr_engine *engine, struct mcr_hit *hits, uint64_t capacity) {
+    struct audit audit = {engine, hits, capacity, 0};
+    for (uint64_t i = 0; i < engine->object_count; i++) {
+        const struct mcr_object *object = &engine->objects[i];
+        if (!stays_in_place(engine, object))
+            continue;
+        uint64_t size = object->pair == MCR_NONE ? object->size : engine->pairs[object->pair].new_size;
+        const uint8_t *bytes = mcr_image_at(engine, MCR_IMAGE_THEIRS, object->address, size);
+        if (bytes)
+            look_at(&audit, bytes, object->address, size);
+    }
+    for (uint64_t i = 0; i < engine->patch_count; i++)
+        look_at(&audit, engine->patch_bytes + engine->patches[i].offset, engine->patches[i].address,
+                engine->patches[i].size);
+    return audit.found;
+}
