@@ -273,4 +273,17 @@ MCR_EXPORT int mcr_mark_chunks(const struct mcr_extent *roots, uint32_t root_cou
                                uint32_t memory_count, const uint64_t *starts, const uint64_t *sizes,
                                uint64_t chunk_count, uint8_t *reached);
 
+/* ---- the heap of a process under libmcr ---- */
+struct mcr_heap_columns { /* room for `capacity` rows in each */
+    uint64_t *addresses, *sizes, *capacities;
+    uint32_t *sites;
+    uint8_t *flags; /* enum mcr_slot_flag */
+    uint64_t capacity;
+};
+/* The live chunks sorted by address. `spans`: struct mcr_span[span_count], in 8-byte alignment; `slots`: copies of the
+ * slot arrays by their address there, sorted. Returns how many there are (columns NULL: only counts), -EINVAL if the
+ * tables are damaged, -ENOMEM. */
+MCR_EXPORT int64_t mcr_heap_live_chunks(const void *spans, uint64_t span_count, const struct mcr_extent *slots,
+                                        uint32_t slot_extents, const struct mcr_heap_columns *columns);
+
 #endif
