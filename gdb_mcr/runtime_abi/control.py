@@ -35,11 +35,12 @@ class Writer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TablePlace:
-    """Where a table stands (struct mcr_table): `count` entries in use, of `entry_size` bytes each."""
+    """Where a table stands (struct mcr_table): `count` entries of `entry_size` bytes in use."""
 
     address: int
     count: int
     entry_size: int
+    capacity: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ def describe_error(control: Control) -> str:
 
 def _table(block: ControlBlock, name: str) -> TablePlace:
     table = getattr(block, name)
-    return TablePlace(table.address, table.count, table.entry_size)
+    return TablePlace(table.address, table.count, table.entry_size, table.capacity)
 
 
 def _error_text(block: ControlBlock) -> str:
