@@ -132,10 +132,11 @@ struct mcr_allocation {
     uint64_t addr;
     uint64_t size;       /* exact requested size now, bytes */
     uint64_t first_size; /* as first requested */
-    uint64_t base_addr;  /* as they were at the end of start-up (mcr_heap_note_startup_end): where the snapshot has it; */
-    uint64_t base_size;  /* 0 = freed before that */
-    uint32_t flags;      /* enum mcr_allocation_flag */
-    int32_t plan;        /* N: seq in O's allocation log, -1 none */
+    uint64_t
+        base_addr; /* as they were at the end of start-up (mcr_heap_note_startup_end): where the snapshot has it; */
+    uint64_t base_size; /* 0 = freed before that */
+    uint32_t flags;     /* enum mcr_allocation_flag */
+    int32_t plan;       /* N: seq in O's allocation log, -1 none */
 };
 
 /* What a thread waits for; also the stop point classes of DESIGN section 5. */
@@ -171,7 +172,8 @@ struct mcr_module {
     char path[256];
 };
 
-/* Region of the snapshot: bytes of [address, address + size) stand at snapshot address + offset. */
+/* Region of the snapshot: bytes of [address, address + size) stand at snapshot address + offset. Sorted by address. Pages
+ * of the heap banks and of writable data that no region covers had not been touched: they read as zero. */
 struct mcr_region {
     uint64_t address;
     uint64_t size;
@@ -326,7 +328,25 @@ struct mcr_inherited_fd {
 };
 
 /* ---------------------------------------------------------------- channel */
-/* One SOCK_SEQPACKET message a command, one a reply. Descriptors travel as SCM_RIGHTS. */
+/*
+ * One SOCK_SEQPACKET message a command, one a reply of the same kind: struct mcr_message, then its payload. Descriptors
+ * travel as SCM_RIGHTS. Every command is answered; `status` of the answer is 0 or -errno. If the controller's end is
+ * closed before COMMIT, N removes what it created and dies.
+ *
+ * Order: while N's constructor runs, as many FDS as it takes to deliver settings->inherited (each is answered), then
+ * HELLO comes unasked. At the end of N's start-up HELD comes unasked; from then on all commands are served. HELD with
+ * status -EPROTO, at any time: N's libmcr has failed, control.error says why. After the answer to COMMIT with status 0
+ * N's end is closed.
+ *
+ * SYSCALLS: the data part follows the last struct mcr_remote_syscall; the answer has the structs with their results and
+ * the data part as the calls left it. After an error with `stop_on_error` the rest is not made: their results are
+ * -ECANCELED, and the answer's status is that error. SNAPSHOT: control.snapshot is filled. FORGET, ALLOCATE: `count`
+ * words. COMMIT: if a process may not be killed (-EPERM), nothing has happened; the one descriptor in excess of `count`
+ * is an error, too.
+ */
+#define MCR_CHANNEL_PAYLOAD 65536u /* bytes after struct mcr_message at most; more goes by memfd */
+#define MCR_CHANNEL_FDS     250u   /* descriptors in one message at most */
+
 enum mcr_command_kind {
     MCR_CMD_HELLO = 1,    /* N -> controller, unasked: the constructor has run */
     MCR_CMD_HELD = 2,     /* N -> controller, unasked: the initial thread is held */
@@ -389,6 +409,46 @@ struct mcr_name_row {
     uint64_t hash; /* mcr_hash of the inline chain's names, innermost first, each followed by a NUL; 0 = no function */
 };
 
+/* ---------------------------------------------------------------- launch plan (a memfd; mcr_launch PLAN-FD) */
+/* Variable parts follow the struct; offsets are from its start. */
+#define MCR_LAUNCH_PLAN_MAGIC 0x6e616c7068636c6dull /* "mlchplan" */
+
+/* Which of the facts N gets; of the others it inherits mcr_launch's own. */
+enum mcr_launch_apply {
+    MCR_LAUNCH_CWD = 1,
+    MCR_LAUNCH_ROOT = 2,
+    MCR_LAUNCH_UMASK = 4,
+    MCR_LAUNCH_RLIMITS = 8,
+    MCR_LAUNCH_IDS = 16, /* and groups */
+    MCR_LAUNCH_CAPABILITIES = 32,
+    MCR_LAUNCH_SIGNALS = 64, /* mask and ignored signals */
+    MCR_LAUNCH_AFFINITY = 128,
+    MCR_LAUNCH_AT_RANDOM = 256
+};
+
+struct mcr_launch_range { /* [start, end), reserved in N with PROT_NONE */
+    uint64_t start, end;
+};
+
+struct mcr_launch_library { /* a file that ld.so is to map at [start, end) */
+    uint64_t start, end;
+    uint64_t path; /* offset, NUL-terminated */
+};
+
+struct mcr_launch_plan {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t size;                     /* bytes of the whole memfd */
+    uint64_t executable;               /* offset of its path, NUL-terminated */
+    uint64_t libraries, library_count; /* struct mcr_launch_library[] */
+    uint64_t reserved, reserved_count; /* struct mcr_launch_range[] */
+    int32_t settings_fd, channel_fd;   /* as mcr_launch has them, -1 none */
+    uint32_t tries, timeout_ms;
+    uint32_t apply; /* enum mcr_launch_apply */
+    uint32_t padding;
+    struct mcr_launch_facts facts; /* argc, envc, strings (an offset here): what N's exec gets */
+};
+
 /* ---------------------------------------------------------------- call stack IDs */
 static inline uint64_t mcr_hash(const void *data, size_t size, uint64_t hash) { /* FNV-1a, 64 bit */
     const unsigned char *byte = data;
@@ -398,8 +458,8 @@ static inline uint64_t mcr_hash(const void *data, size_t size, uint64_t hash) { 
 }
 #define MCR_HASH_START 0xcbf29ce484222325ull
 
-/* The ID folds the frames' hashes innermost first; frames of libmcr, and of libc below main or a thread's start
- * routine, are left out. Functions without a name get a name row all the same: "soname+0xFDE-start". */
+/* The ID folds the frames' hashes, starting from MCR_HASH_START, innermost first; frames of libmcr, and of libc below
+ * main or a thread's start routine (_start, too), are left out. Functions without a name get a name row all the same: "soname+0xFDE-start". */
 static inline uint64_t mcr_stack_fold(uint64_t id, uint64_t frame_hash) {
     id = (id ^ frame_hash) * 0x9e3779b97f4a7c15ull;
     return id ^ (id >> 29);
