@@ -34,7 +34,7 @@ void mcr_lock_drop(struct mcr_lock *lock) {
 void mcr_private_range(uint64_t start, uint64_t end) {
     mcr_lock_take(&mcr_locks.ranges);
     uint32_t count = mcr_control.private_range_count;
-    uint64_t(*last)[2] = &mcr_control.private_ranges[count ? count - 1 : 0];
+    uint64_t (*last)[2] = &mcr_control.private_ranges[count ? count - 1 : 0];
     if (count && (*last)[1] == start) {
         (*last)[1] = end;
     } else if (count && (*last)[0] == end) {
@@ -124,8 +124,7 @@ void mcr_table_publish(struct mcr_table *table, uint64_t index) {
     uint64_t *bits = complete_bits(table);
     __atomic_fetch_or(&bits[index / 64], 1ull << (index % 64), __ATOMIC_SEQ_CST);
     uint64_t count = __atomic_load_n(&table->count, __ATOMIC_SEQ_CST);
-    while (count < table->capacity &&
-           __atomic_load_n(&bits[count / 64], __ATOMIC_SEQ_CST) & (1ull << (count % 64))) {
+    while (count < table->capacity && __atomic_load_n(&bits[count / 64], __ATOMIC_SEQ_CST) & (1ull << (count % 64))) {
         if (__atomic_compare_exchange_n(&table->count, &count, count + 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
             count++;
     }
@@ -149,8 +148,8 @@ void *mcr_blob_reserve(size_t size, uint64_t *offset) {
     do {
         if (room > blobs->capacity || start > blobs->capacity - room)
             return NULL;
-    } while (!__atomic_compare_exchange_n(&blobs->count, &start, start + room, true, __ATOMIC_RELEASE,
-                                          __ATOMIC_RELAXED));
+    } while (
+        !__atomic_compare_exchange_n(&blobs->count, &start, start + room, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
     *offset = start;
     return (char *)blobs->address + start;
 }

@@ -70,8 +70,8 @@ static void fill_limits(struct mcr_launch_facts *facts) {
 }
 
 static void fill_namespaces(struct mcr_launch_facts *facts) {
-    static const char *const paths[8] = {"/proc/self/ns/cgroup", "/proc/self/ns/ipc",  "/proc/self/ns/mnt",
-                                         "/proc/self/ns/net",    "/proc/self/ns/pid",  "/proc/self/ns/time",
+    static const char *const paths[8] = {"/proc/self/ns/cgroup", "/proc/self/ns/ipc", "/proc/self/ns/mnt",
+                                         "/proc/self/ns/net",    "/proc/self/ns/pid", "/proc/self/ns/time",
                                          "/proc/self/ns/user",   "/proc/self/ns/uts"};
     for (int i = 0; i < 8; i++) {
         struct stat status;

@@ -60,7 +60,7 @@ void *mcr_blob_reserve(size_t size, uint64_t *offset); /* room in the blob table
 const char *mcr_own_path(void); /* of libmcr.so, as the link map has it */
 uint64_t mcr_now_ns(void);      /* CLOCK_MONOTONIC */
 extern struct mcr_locks {       /* all locks outside the allocator; fork takes and resets them together */
-    struct mcr_lock threads, replay, effects, ranges;
+    struct mcr_lock threads, replay, effects, ranges, modules;
 } mcr_locks;
 
 /* ---- threads.c ---- */
@@ -239,7 +239,7 @@ static inline void mcr_wait_leave(struct mcr_thread *thread) {
         thread->wait = MCR_WAIT_NONE;
 }
 
-/* ---- facts.c, settings.c, exec.c, channel.c ---- */
+/* ---- facts.c, settings.c, exec.c, channel.c, watchdog.c ---- */
 void mcr_facts_fill(int argc, char **argv, char **envp);
 bool mcr_settings_open(void);                             /* false: no settings, or unusable ones */
 void mcr_settings_forget_preload(char **envp, const char *own); /* takes libmcr out of LD_PRELOAD */
@@ -247,6 +247,7 @@ void mcr_exec_init(void);
 void mcr_watchdog_start(void);
 void mcr_watchdog_stop(void);
 void mcr_die(void); /* N before commit only: the end of the whole process */
-void mcr_channel_send(uint32_t kind, int64_t status);
+bool mcr_channel_open(void); /* N: false if no channel came with the exec */
+void mcr_channel_send(uint32_t kind, int64_t status); /* unasked; never waits */
 
 #endif

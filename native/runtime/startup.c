@@ -18,7 +18,8 @@ static volatile int ending;
 void mcr_startup_begin(void) { arrived_ns = slept_ns = blocked_ns = 0; }
 
 static uint64_t deadline(void) {
-    uint32_t ms = mcr_settings && mcr_settings->startup_timeout_ms ? mcr_settings->startup_timeout_ms : DEFAULT_TIMEOUT_MS;
+    uint32_t ms =
+        mcr_settings && mcr_settings->startup_timeout_ms ? mcr_settings->startup_timeout_ms : DEFAULT_TIMEOUT_MS;
     uint64_t start = arrived_ns;
     uint32_t wait = mcr_thread_initial()->wait;
     if (!start && wait == MCR_WAIT_TIMED)
