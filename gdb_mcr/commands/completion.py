@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,27 @@ def complete(command: Command, before: Sequence[str], current: str, context: Con
     if current.startswith("-"):
         return _options(command, before, current)
     return [one for slot in _slots(command, before, context) for one in _values(slot, current, context)]
+
+
+def split_line(line: str) -> tuple[list[str], str, str]:
+    """An unfinished line: its whole words, the unfinished one, and that one as typed (with a quote, if one is open)."""
+    typed = line.rpartition(" ")[2]
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        start = max(line.rfind('"'), line.rfind("'"))
+        return _whole_words(line[:start]), line[start + 1 :], line[start:]
+    if not line or line[-1].isspace():
+        return words, "", ""
+    return words[:-1], words[-1], typed
+
+
+# What stands before the last quote may have an open one as well.
+def _whole_words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return text.split()
 
 
 def _options(command: Command, before: Sequence[str], current: str) -> list[Candidate]:

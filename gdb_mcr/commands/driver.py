@@ -61,11 +61,14 @@ def invoke(invocation: Invocation, context: Context) -> Result:
     :raises McrError: it failed, or is not legal now.
     """
     _check_state(invocation.command, context)
+    values = dict(invocation.values)
     serving: int | None = None
     try:
         if invocation.command.traces and context.session is None:
-            context.services.lend(the_pid(context, _pid(invocation)))
-        result = invocation.command.function(context, **invocation.values)
+            # Before it is lent: afterwards the front end may know it no more.
+            values["pid"] = pid = the_pid(context, _pid(invocation))
+            context.services.lend(pid)
+        result = invocation.command.function(context, **values)
         serving = server_of(result)
     finally:
         context.forget_ended_session()

@@ -25,7 +25,8 @@ commit, rollback undoes everything. After start or quiesce alone, release lets t
 BY_FRONT_END = {
     FrontEnd.CLI: "`mcr VERB --help` explains one verb. `mcr shell` is a console with completion; `mcr gdbinit` prints "
     "the file that brings the same verbs into GDB.",
-    FrontEnd.GDB: "`help mcr-VERB` explains one verb. A verb without PID means the process of the current inferior. "
+    FrontEnd.GDB: "`help mcr-VERB` explains one verb. A verb without PID means the process of the current inferior, "
+    "or the only server there is. "
     "If this GDB is attached to the server, it gives it up while mcr works and takes it back afterwards. "
     "$_mcr_status is the exit status of the last verb: 0, 1 refused, 2 bad usage, 3 rolled back.",
     FrontEnd.SHELL: "`help VERB` explains one verb. A verb without PID means the last server that was named, or the "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,17 @@ class HelpText:
     """What the user asked for instead of running the verb."""
 
     text: str
+
+
+def split_words(line: str) -> list[str]:
+    """A line's words by a shell's rules for quotes and comments.
+
+    :raises UsageError: a quote is open.
+    """
+    try:
+        return shlex.split(line, comments=True)
+    except ValueError as error:
+        raise UsageError(f"this line does not parse: {str(error).lower()}") from error
 
 
 def parse(command: Command, words: Sequence[str], front_end: FrontEnd) -> Invocation | HelpText:

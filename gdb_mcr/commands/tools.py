@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gdb_mcr.commands.arguments import Argument, Kind
 from gdb_mcr.commands.context import Context
-from gdb_mcr.commands.registry import Category, Example, FrontEnd, command
+from gdb_mcr.commands.registry import EVERYWHERE, Category, Example, FrontEnd, command
 from gdb_mcr.model.results import PathResult, RunResult, ShellResult
 
 SERVER = Argument("server", Kind.REST, "the server and its arguments")
@@ -14,12 +14,12 @@ SERVER = Argument("server", Kind.REST, "the server and its arguments")
     "run",
     help="Start a server so that it can be updated later.",
     description="Prepares the program (once for each build) and executes it with libmcr, which records its start-up. "
-    "The server's pid is that of this process; its input and output and its exit status are its own. In mcr shell it "
-    "is started beside the shell.",
+    "The server's pid is that of this process; its input and output and its exit status are its own. In GDB and "
+    "mcr shell it is started beside them.",
     category=Category.TOOLS,
     arguments=(SERVER,),
     examples=(Example("-- memcached -t 4 -m 1024", "Start memcached."),),
-    front_ends=FrontEnd.CLI | FrontEnd.SHELL,
+    front_ends=EVERYWHERE,
 )
 def run(context: Context, *, server: tuple[str, ...]) -> RunResult:
     """The verb."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
-from gdb_mcr.commands.completion import Candidate, complete
+from gdb_mcr.commands.completion import Candidate, complete, split_line
 from gdb_mcr.commands.context import Context
 from gdb_mcr.commands.table import available
 
@@ -24,7 +24,7 @@ class VerbCompleter(Completer):
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
         """Candidates for the word before the cursor."""
-        words, current, typed = _split(document.current_line_before_cursor)
+        words, current, typed = split_line(document.current_line_before_cursor)
         for one in self._candidates(words, current):
             text = shlex.quote(one.text) if typed == current else one.text
             yield Completion(text, start_position=-len(typed), display=one.text, display_meta=one.about)
@@ -36,16 +36,3 @@ class VerbCompleter(Completer):
             return [Candidate(name, about) for name, about in sorted(named.items()) if name.startswith(current)]
         verb = next((one for one in verbs if one.name == words[0]), None)
         return complete(verb, words[1:], current, self._context) if verb is not None else []
-
-
-# The whole words, the unfinished one, and how that one stands on the line (with its quote, if one is open).
-def _split(line: str) -> tuple[list[str], str, str]:
-    typed = line.rpartition(" ")[2]
-    try:
-        words = shlex.split(line)
-    except ValueError:
-        start = max(line.rfind('"'), line.rfind("'"))
-        return shlex.split(line[:start]), line[start + 1 :], line[start:]
-    if not line or line[-1].isspace():
-        return words, "", ""
-    return words[:-1], words[-1], typed

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,9 +12,11 @@ from prompt_toolkit.history import History
 from prompt_toolkit.input import Input
 from prompt_toolkit.output import Output
 
+from gdb_mcr.commands.beside import Beside
 from gdb_mcr.commands.context import Context
 from gdb_mcr.commands.driver import Print, execute
 from gdb_mcr.commands.help import command_help, overview
+from gdb_mcr.commands.parsing import split_words
 from gdb_mcr.commands.registry import FrontEnd
 from gdb_mcr.commands.shared import server_of
 from gdb_mcr.commands.table import COMMANDS, find
@@ -39,8 +39,7 @@ class ShellServices:
     make_updater: Callable[[], LiveUpdater]
     last_pid: int | None = None
     """The server that was named last."""
-    children: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    """Servers started from here; kept so that they are reaped when they end."""
+    beside: Beside = field(default_factory=lambda: Beside(sys.executable))
 
     def current_pid(self) -> int | None:
         """The server that was named last while it runs, or the only one there is."""
@@ -50,11 +49,8 @@ class ShellServices:
         return servers[0] if len(servers) == 1 else None
 
     def run_server(self, command: Sequence[str], updater: LiveUpdater) -> RunResult:
-        """As a process of its own, in a session of its own: the shell's end and Ctrl-C do not reach it."""
-        words = [sys.executable, "-m", "gdb_mcr", "run", "--", *command]
-        server = subprocess.Popen(words, stdin=subprocess.DEVNULL, start_new_session=True)
-        self.children.append(server)
-        return RunResult(server.pid, tuple(command))
+        """Beside the shell, whose end does not reach it."""
+        return self.beside.start(command)
 
     def lend(self, pid: int) -> None:
         """The shell holds no process."""
@@ -112,8 +108,9 @@ class Shell:
 
     def run(self, line: str) -> int:
         """One line; its exit status. Errors are shown."""
+        self.services.beside.reap()
         try:
-            words = _words(line)
+            words = split_words(line)
             return self._run(words) if words else 0
         except McrError as error:
             self.out(error_text(error))
@@ -164,10 +161,3 @@ def make_shell(make_updater: Callable[[], LiveUpdater], out: Print) -> Shell:
         context.progress = TerminalProgress(sys.stderr)
     services.make_updater = lambda: context.updater
     return Shell(context, services, out)
-
-
-def _words(line: str) -> list[str]:
-    try:
-        return shlex.split(line, comments=True)
-    except ValueError as error:
-        raise UsageError(f"this line does not parse: {str(error).lower()}") from error

@@ -96,4 +96,4 @@ def test_find_names_the_nearest_verb_of_this_front_end() -> None:
 
 
 def test_available_are_those_of_the_front_end() -> None:
-    assert {"run", "shell", "gdbinit"}.isdisjoint(one.name for one in available(FrontEnd.GDB))
+    assert {"shell", "gdbinit"}.isdisjoint(one.name for one in available(FrontEnd.GDB))

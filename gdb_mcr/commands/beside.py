@@ -1,0 +1,61 @@
+"""`run` for front ends that stay: the server is started beside them."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gdb_mcr.errors import TargetError
+from gdb_mcr.model.results import RunResult
+
+READY_S = 120.0
+"""Seconds that preparing a program may take; it is analysed once for each build."""
+
+LOOK_S = 0.01
+
+
+@dataclass(slots=True)
+class Beside:
+    """Starts servers as processes of their own."""
+
+    interpreter: str
+    """A Python that has gdb_mcr installed."""
+    servers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    """Children of this process, which must reap them when they end."""
+
+    def start(self, command: Sequence[str]) -> RunResult:
+        """Start ``command`` as `mcr run` does, in a session of its own: our end and Ctrl-C do not reach it.
+
+        :raises TargetError: it ended before it became the server; what it said stands on standard error.
+        """
+        words = [self.interpreter, "-m", "gdb_mcr", "run", "--", *command]
+        server = subprocess.Popen(words, stdin=subprocess.DEVNULL, start_new_session=True)
+        self.servers.append(server)
+        _await_exec(server, command[0])
+        return RunResult(server.pid, tuple(command))
+
+    def reap(self) -> None:
+        """Let go of the servers that have ended."""
+        self.servers = [one for one in self.servers if one.poll() is None]
+
+
+# `mcr run` becomes the server by exec, which changes what /proc/PID/exe points to.
+def _await_exec(server: subprocess.Popen[bytes], name: str) -> None:
+    before = _executable(server.pid)
+    deadline = time.monotonic() + READY_S
+    while _executable(server.pid) == before and time.monotonic() < deadline:
+        if server.poll() is not None:
+            break
+        time.sleep(LOOK_S)
+    if server.poll() is not None:
+        raise TargetError(f"{name} did not start: exit status {server.returncode}", hint="its message stands above")
+
+
+def _executable(pid: int) -> str:
+    try:
+        return str(Path(f"/proc/{pid}/exe").readlink())
+    except OSError:
+        return ""
