@@ -10,6 +10,9 @@
 #ifndef MCR_RUNTIME_H
 #define MCR_RUNTIME_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include "../mcr_abi.h"
 #include <stdbool.h>
 #include <sys/types.h>
