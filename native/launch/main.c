@@ -104,6 +104,9 @@ static bool run_to_exec(struct attempt *attempt, struct failure *failure) {
             return explain_end(attempt, failure);
         signal = tracee_signal(status);
     } while (!stop_is_event(status, PTRACE_EVENT_EXEC));
+    /* To the end of execve, which still writes its result into a register. */
+    if (!tracee_step(&attempt->tracee, PTRACE_SYSCALL, 0, failure, &status))
+        return false;
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/mem", attempt->tracee.pid);
     attempt->tracee.memory = open(path, O_RDWR | O_CLOEXEC);

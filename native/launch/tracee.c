@@ -73,8 +73,7 @@ bool tracee_set_registers(const struct tracee *tracee, const struct user_regs_st
     return ptrace(PTRACE_SETREGS, tracee->pid, NULL, registers) == 0;
 }
 
-/* Steps over the `syscall` at `pc`. The first step out of an exec stop ends before any instruction; so does one that a
- * signal for N interrupts, which is sent again. */
+/* Steps over the `syscall` at `pc`. A signal for N that comes in between is sent again. */
 static bool step_over(struct tracee *tracee, uint64_t pc, struct failure *failure, struct user_regs_struct *ret) {
     int status, signal = 0;
     do {

@@ -1,0 +1,1 @@
+"""Mutable reinitialization: rehearsal alignment, placement plan, descriptor inheritance, launcher."""
