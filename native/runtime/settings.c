@@ -95,8 +95,20 @@ static bool drop_own(char *list, const char *own) {
     return out != list;
 }
 
+/* mcr_launch appends LD_BIND_NOW for N's ld.so; an earlier one is the program's own. */
+static void drop_bind_now(char **envp) {
+    char **last = NULL;
+    for (char **entry = envp; *entry; entry++)
+        if (strncmp(*entry, "LD_BIND_NOW=", 12) == 0)
+            last = entry;
+    for (; last && *last; last++)
+        last[0] = last[1];
+}
+
 void mcr_settings_forget_preload(char **envp, const char *own) {
     char **out = envp;
+    if (mcr_settings && mcr_settings->role >= MCR_ROLE_REPLAY)
+        drop_bind_now(envp);
     for (char **entry = envp; *entry; entry++) {
         if (strncmp(*entry, "LD_PRELOAD=", 11) != 0 || drop_own(*entry + 11, own))
             *out++ = *entry;
