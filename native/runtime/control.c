@@ -31,14 +31,26 @@ void mcr_lock_drop(struct mcr_lock *lock) {
         MCR_SYS(futex, &lock->word, FUTEX_WAKE_PRIVATE, 1);
 }
 
+/* Joins the range to a neighbour, if it has one. */
+static bool extend_range(uint64_t start, uint64_t end) {
+    for (uint32_t i = 0; i < mcr_control.private_range_count; i++) {
+        uint64_t (*range)[2] = &mcr_control.private_ranges[i];
+        if ((*range)[1] != start && (*range)[0] != end)
+            continue;
+        if ((*range)[1] == start)
+            (*range)[1] = end;
+        else
+            (*range)[0] = start;
+        return true;
+    }
+    return false;
+}
+
 void mcr_private_range(uint64_t start, uint64_t end) {
     mcr_lock_take(&mcr_locks.ranges);
     uint32_t count = mcr_control.private_range_count;
-    uint64_t (*last)[2] = &mcr_control.private_ranges[count ? count - 1 : 0];
-    if (count && (*last)[1] == start) {
-        (*last)[1] = end;
-    } else if (count && (*last)[0] == end) {
-        (*last)[0] = start;
+    if (extend_range(start, end)) {
+        /* counted already */
     } else if (count < sizeof mcr_control.private_ranges / sizeof *mcr_control.private_ranges) {
         mcr_control.private_ranges[count][0] = start;
         mcr_control.private_ranges[count][1] = end;
