@@ -41,28 +41,32 @@ def complete(command: Command, before: Sequence[str], current: str, context: Con
         return list(_values(waiting, current, context))
     if current.startswith("-"):
         return _options(command, before, current)
-    return [one for slot in _slots(command, before, context) for one in _values(slot, current, context)]
+    slots = _slots(command, before, context)
+    return list(dict.fromkeys(one for slot in slots for one in _values(slot, current, context)))
 
 
 def split_line(line: str) -> tuple[list[str], str, str]:
-    """An unfinished line: its whole words, the unfinished one, and that one as typed (with a quote, if one is open)."""
-    typed = line.rpartition(" ")[2]
-    try:
-        words = shlex.split(line)
-    except ValueError:
-        start = max(line.rfind('"'), line.rfind("'"))
-        return _whole_words(line[:start]), line[start + 1 :], line[start:]
-    if not line or line[-1].isspace():
-        return words, "", ""
-    return words[:-1], words[-1], typed
+    """An unfinished line: its whole words, the unfinished one, and that one as typed (quotes and all)."""
+    start, closing = _last_word(line)
+    typed = line[start:]
+    return shlex.split(line[:start]), "".join(shlex.split(typed + closing)), typed
 
 
-# What stands before the last quote may have an open one as well.
-def _whole_words(text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError:
-        return text.split()
+# Where the last word begins, and what is missing at its end: a backslash's letter, a quote.
+def _last_word(line: str) -> tuple[int, str]:
+    start, quote, is_escaped = 0, "", False
+    for at, letter in enumerate(line):
+        if is_escaped:
+            is_escaped = False
+        elif letter == "\\" and quote != "'":
+            is_escaped = True
+        elif quote:
+            quote = "" if letter == quote else quote
+        elif letter in "'\"":
+            quote = letter
+        elif letter.isspace():
+            start = at + 1
+    return start, ("\\" if is_escaped else "") + quote
 
 
 def _options(command: Command, before: Sequence[str], current: str) -> list[Candidate]:
@@ -78,8 +82,8 @@ def _options(command: Command, before: Sequence[str], current: str) -> list[Cand
 def _slots(command: Command, before: Sequence[str], context: Context) -> list[Argument]:
     waiting = [one for one in command.arguments if not one.is_option]
     for word in _positions(command, before):
-        if waiting and is_optional(waiting[0], context.front_end) and waiting[0].kind in _PIDS and not word.isdigit():
-            waiting = waiting[1:] if len(waiting) > 1 else waiting
+        if len(waiting) > 1 and waiting[0].kind is Kind.PID and not word.isdigit():
+            waiting = waiting[1:]
         if waiting and not waiting[0].repeat and waiting[0].kind is not Kind.REST:
             waiting = waiting[1:]
     count = 2 if waiting and is_optional(waiting[0], context.front_end) else 1

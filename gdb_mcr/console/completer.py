@@ -26,8 +26,9 @@ class VerbCompleter(Completer):
         """Candidates for the word before the cursor."""
         words, current, typed = split_line(document.current_line_before_cursor)
         for one in self._candidates(words, current):
-            text = shlex.quote(one.text) if typed == current else one.text
-            yield Completion(text, start_position=-len(typed), display=one.text, display_meta=one.about)
+            yield Completion(
+                shlex.quote(one.text), start_position=-len(typed), display=one.text, display_meta=one.about
+            )
 
     def _candidates(self, words: list[str], current: str) -> list[Candidate]:
         verbs = available(self._context.front_end)

@@ -11,8 +11,8 @@ import pytest
 from gdb_mcr.errors import TargetError, UpdateFailed, UsageError, WrongState
 from gdb_mcr.model.steps import SessionState
 from gdb_mcr.update.api import Strictness, UpdateOptions
-from tests.support.fake_front_end import FakeFrontEnd
-from tests.support.fake_updater import COMMITTED, DOUBT, LOSS, REFUSED, ROLLED_BACK, WOULD_COMMIT
+from tests.support.fake_front_end import FakeFrontEnd, FakeServices
+from tests.support.fake_updater import COMMITTED, DOUBT, LOSS, NEW_PID, REFUSED, ROLLED_BACK, WOULD_COMMIT
 
 ALL_STEPS = ["start new", "quiesce", "transfer", "audit", "commit"]
 
@@ -255,3 +255,43 @@ def test_closing_rolls_back(shell: FakeFrontEnd) -> None:
     shell.context.close()
     assert shell.updater.session is not None
     assert shell.updater.session.closed
+
+
+@pytest.mark.usefixtures("new")
+def test_verb_that_traces_borrows_the_server_and_gives_back_what_serves(shell: FakeFrontEnd) -> None:
+    shell.services.pid = 12
+    shell.type("update new")
+    assert shell.services.lent == [12, -NEW_PID]
+    shell.type("threads")
+    assert shell.services.lent[2:] == [12, -12]
+    shell.type("fds")
+    assert shell.services.lent[4:] == [-12], "nothing was lent, so that there is nothing to give back"
+
+
+@pytest.mark.usefixtures("new")
+def test_pid_is_settled_before_the_front_end_gives_the_server_up(shell: FakeFrontEnd) -> None:
+    class Forgetful(FakeServices):
+        def lend(self, pid: int) -> None:
+            self.pid = None
+
+    shell.context.services = Forgetful(12)
+    shell.type("update new")
+    assert shell.updater.calls[0][1] == 12
+
+
+@pytest.mark.usefixtures("new")
+def test_server_stays_borrowed_while_an_update_is_open(shell: FakeFrontEnd) -> None:
+    shell.type("quiesce 12")
+    shell.type("status")
+    shell.type("start new")
+    assert shell.services.lent == [12]
+    shell.type("rollback")
+    assert shell.services.lent == [12, -12]
+
+
+@pytest.mark.usefixtures("new")
+def test_server_is_given_back_after_a_failure(shell: FakeFrontEnd) -> None:
+    shell.updater.fails = TargetError("it is busy")
+    with pytest.raises(TargetError):
+        shell.type("update 12 new")
+    assert shell.services.lent == [12, None]
