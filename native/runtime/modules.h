@@ -32,4 +32,7 @@ const struct mcr_loaded *mcr_module_at(const struct mcr_modules *modules, uint64
 /* The row that is valid at an absolute address of the module, NULL if none is. */
 const void *mcr_row_at(const struct mcr_loaded *module, const struct mcr_rows *rows, uint64_t address);
 
+/* The row that leads from a return address in a wrapper to the wrapper's caller; MCR_CFA_NONE where a site ends. */
+struct mcr_unwind_row mcr_stack_site_row(uint64_t pc);
+
 #endif

@@ -104,6 +104,11 @@ uint32_t mcr_stack_walk_site(struct mcr_frame frame, uint64_t *returns) {
     }
 }
 
+struct mcr_unwind_row mcr_stack_site_row(uint64_t pc) {
+    struct mcr_unwind_row row = know(take_modules(), pc).row;
+    return row.pc & MCR_NAME_WRAPPER ? row : (struct mcr_unwind_row){.cfa = MCR_CFA_NONE};
+}
+
 static enum mcr_owner owner_of(const struct mcr_modules *modules, uint64_t pc) {
     const struct mcr_loaded *module = mcr_module_at(modules, pc - 1);
     return module ? module->owner : MCR_OF_PROGRAM;
