@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Sequence
@@ -31,10 +32,10 @@ class Beside:
 
         :raises TargetError: it ended before it became the server; what it said stands on standard error.
         """
-        words = [self.interpreter, "-m", "gdb_mcr", "run", "--", *command]
-        server = subprocess.Popen(words, stdin=subprocess.DEVNULL, start_new_session=True)
+        run = ["-m", "gdb_mcr", "run", "--", *command]
+        server = subprocess.Popen([self.interpreter, *run], stdin=subprocess.DEVNULL, start_new_session=True)
         self.servers.append(server)
-        _await_exec(server, command[0])
+        _await_exec(server, run, command[0])
         return RunResult(server.pid, tuple(command))
 
     def reap(self) -> None:
@@ -42,20 +43,23 @@ class Beside:
         self.servers = [one for one in self.servers if one.poll() is None]
 
 
-# `mcr run` becomes the server by exec, which changes what /proc/PID/exe points to.
-def _await_exec(server: subprocess.Popen[bytes], name: str) -> None:
-    before = _executable(server.pid)
+# `mcr run` becomes the server by exec, which gives the process other arguments; one that ends has none.
+def _await_exec(server: subprocess.Popen[bytes], run: Sequence[str], name: str) -> None:
     deadline = time.monotonic() + READY_S
-    while _executable(server.pid) == before and time.monotonic() < deadline:
+    while not (now := _arguments(server.pid)) or now.endswith(_as_arguments(run)):
         if server.poll() is not None:
-            break
+            raise TargetError(f"{name} did not start: exit status {server.returncode}", hint="its message stands above")
+        if time.monotonic() > deadline:
+            raise TargetError(f"{name} is still not running after {READY_S:g} s, as process {server.pid}")
         time.sleep(LOOK_S)
-    if server.poll() is not None:
-        raise TargetError(f"{name} did not start: exit status {server.returncode}", hint="its message stands above")
 
 
-def _executable(pid: int) -> str:
+def _as_arguments(words: Sequence[str]) -> bytes:
+    return b"".join(os.fsencode(word) + b"\0" for word in words)
+
+
+def _arguments(pid: int) -> bytes:
     try:
-        return str(Path(f"/proc/{pid}/exe").readlink())
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
-        return ""
+        return b""
