@@ -286,4 +286,17 @@ struct mcr_heap_columns { /* room for `capacity` rows in each */
 MCR_EXPORT int64_t mcr_heap_live_chunks(const void *spans, uint64_t span_count, const struct mcr_extent *slots,
                                         uint32_t slot_extents, const struct mcr_heap_columns *columns);
 
+/* ---- a process's memory (process_memory.c): plain transfers, no engine needed ---- */
+struct mcr_piece { /* bytes [address, address + size) of the process are bytes [offset, offset + size) of the buffer */
+    uint64_t address;
+    uint64_t size;
+    uint64_t offset;
+};
+/* 0, or -errno: -EFAULT nothing is mapped there, -EINVAL a piece lies outside the buffer, -EPERM, -ESRCH. *failed is the
+ * address of the first byte that was not moved; what comes before it was. */
+MCR_EXPORT int mcr_process_read(int pid, const struct mcr_piece *pieces, uint64_t count, uint8_t *buffer,
+                                uint64_t buffer_size, uint64_t *failed);
+MCR_EXPORT int mcr_process_write(int pid, const struct mcr_piece *pieces, uint64_t count, const uint8_t *buffer,
+                                 uint64_t buffer_size, uint64_t *failed);
+
 #endif
