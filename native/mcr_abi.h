@@ -430,8 +430,8 @@ struct mcr_launch_range { /* [start, end), reserved in N with PROT_NONE */
     uint64_t start, end;
 };
 
-struct mcr_launch_library { /* a file that ld.so is to map at [start, end) */
-    uint64_t start, end;
+struct mcr_launch_library { /* a file that ld.so is to map */
+    uint64_t base; /* where its lowest byte is to stand */
     uint64_t path; /* offset, NUL-terminated */
 };
 

@@ -11,10 +11,11 @@ from gdb_mcr.units import Range
 
 @dataclass(frozen=True, slots=True)
 class PlacedLibrary:
-    """A library file, and the range [start, end) of its image in O; N's ld.so maps it there."""
+    """A library file that N's ld.so is to map where O has it. It must be the same build."""
 
     path: str
-    range: Range
+    base: int
+    """Address of the first byte of its image, a multiple of the page size."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class Range(ctypes.Structure):
 class Library(ctypes.Structure):
     """struct mcr_launch_library."""
 
-    _fields_ = (("start", c_uint64), ("end", c_uint64), ("path", c_uint64))
+    _fields_ = (("base", c_uint64), ("path", c_uint64))
 
 
 class Plan(ctypes.Structure):
@@ -116,7 +116,7 @@ def _c_string(text: bytes) -> bytes:
 
 
 def _library(layouter: Layouter, library: PlacedLibrary) -> Library:
-    return Library(library.range.start, library.range.end, layouter.add(_c_string(os.fsencode(library.path))))
+    return Library(library.base, layouter.add(_c_string(os.fsencode(library.path))))
 
 
 def _array(layouter: Layouter, entries: Sequence[ctypes.Structure]) -> tuple[int, int]:

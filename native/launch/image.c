@@ -1,9 +1,7 @@
 /*
  * image.c - N's memory at the exec stop, before its first instruction: mappings, the executable, the auxiliary vector.
  *
- * The kernel has then mapped the executable, ld.so, the stack and the vdso. The executable can still be moved: all that
- * knows its place is in the auxiliary vector, from which ld.so takes it.
- * Source: elf(5), getauxval(3), mremap(2), prctl(2) PR_SET_MM_AUXV.
+ * Source: elf(5), getauxval(3), proc(5).
  */
 #define _GNU_SOURCE
 #include "launch.h"
@@ -11,10 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { MAX_AUXV = 64, MAX_SEGMENTS = 64 };
@@ -118,47 +113,4 @@ bool image_read(struct tracee *tracee, const struct plan *plan, struct failure *
     for (uint32_t i = 0; i < ret->mapping_count; i++)
         ret->mappings[i].is_executable_file = ranges_overlap(ret->mappings[i].range, ret->range);
     return true;
-}
-
-/* On the stack for ld.so; and, best effort (it needs CAP_SYS_RESOURCE), the kernel's copy, from which GDB takes it. */
-static bool patch_auxv(struct tracee *tracee, struct image *image, struct failure *failure) {
-    Elf64_auxv_t auxv[MAX_AUXV];
-    if (!tracee_read(tracee, image->auxv, auxv, image->auxv_size))
-        return fail_errno(failure, "reading the auxiliary vector");
-    for (Elf64_auxv_t *entry = auxv; entry->a_type != AT_NULL; entry++) {
-        if (entry->a_type == AT_PHDR)
-            entry->a_un.a_val = image->at_phdr;
-        if (entry->a_type == AT_ENTRY)
-            entry->a_un.a_val = image->entry;
-    }
-    if (!tracee_write(tracee, image->auxv, auxv, image->auxv_size))
-        return fail_errno(failure, "writing the auxiliary vector");
-    const uint64_t args[6] = {PR_SET_MM, PR_SET_MM_AUXV, image->auxv, image->auxv_size};
-    int64_t ignored;
-    return tracee_syscall(tracee, SYS_prctl, args, failure, &ignored);
-}
-
-bool image_move(struct tracee *tracee, uint64_t base, struct failure *failure, struct image *image) {
-    uint64_t delta = base - image->range.start;
-    for (uint32_t i = 0; i < image->mapping_count; i++) {
-        struct mapping *mapping = &image->mappings[i];
-        uint64_t size = mapping->range.end - mapping->range.start;
-        if (!mapping->is_executable_file)
-            continue;
-        const uint64_t args[6] = {mapping->range.start, size, size, MREMAP_MAYMOVE | MREMAP_FIXED,
-                                  mapping->range.start + delta};
-        int64_t moved;
-        if (!tracee_syscall(tracee, SYS_mremap, args, failure, &moved))
-            return false;
-        if (moved < 0 && moved > -4096)
-            return fail(failure, FAILURE_CLASH, "the program cannot be moved to %#lx: %s", base, strerror((int)-moved));
-        mapping->range.start += delta;
-        mapping->range.end += delta;
-    }
-    image->range.start += delta;
-    image->range.end += delta;
-    image->bias += delta;
-    image->entry += delta;
-    image->at_phdr += delta;
-    return patch_auxv(tracee, image, failure);
 }

@@ -113,6 +113,8 @@ struct image { /* the executable as loaded */
 };
 
 bool image_read(struct tracee *tracee, const struct plan *plan, struct failure *failure, struct image *ret);
+
+/* ---- move.c ---- */
 /* Moves the executable to `base`, the new address of its lowest byte. */
 bool image_move(struct tracee *tracee, uint64_t base, struct failure *failure, struct image *image);
 

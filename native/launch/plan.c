@@ -2,10 +2,13 @@
  * plan.c - reads and checks the launch plan, and the files that it names.
  */
 #include "launch.h"
+#include <elf.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const void *part(const struct mcr_launch_plan *bytes, uint64_t offset) { return (const char *)bytes + offset; }
 
@@ -66,17 +69,40 @@ static void normalize(struct plan *plan) {
     plan->wanted_count = count;
 }
 
+/* Bytes from the first to the last of its segments, whole pages; 0 = not an ELF file that ld.so could map. */
+static uint64_t image_size(int fd) {
+    Elf64_Ehdr header;
+    uint64_t start = UINT64_MAX, end = 0;
+    if (pread(fd, &header, sizeof header, 0) != sizeof header || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
+        header.e_ident[EI_CLASS] != ELFCLASS64)
+        return 0;
+    for (uint32_t i = 0; i < header.e_phnum; i++) {
+        Elf64_Phdr segment;
+        if (pread(fd, &segment, sizeof segment, (off_t)(header.e_phoff + i * sizeof segment)) != sizeof segment)
+            return 0;
+        if (segment.p_type != PT_LOAD)
+            continue;
+        start = segment.p_vaddr < start ? segment.p_vaddr : start;
+        end = segment.p_vaddr + segment.p_memsz > end ? segment.p_vaddr + segment.p_memsz : end;
+    }
+    return end > start ? page_up(end) - page_down(start) : 0;
+}
+
+/* A file that is no library gets no room: if N needs it, ld.so will say what is wrong. */
 static bool read_library(const struct plan *plan, const struct mcr_launch_library *entry, struct failure *failure,
                          struct library *ret) {
     struct stat status;
     ret->path = string_at(plan->bytes, entry->path);
-    ret->range = (struct mcr_launch_range){page_down(entry->start), page_up(entry->end)};
-    if (!ret->path || entry->start >= entry->end)
-        return fail_finally(failure, FAILURE_PLAN, "the launch plan has a library without path or size");
-    if (stat(ret->path, &status) < 0) /* ld.so will say what is wrong if N needs it */
-        return true;
-    ret->device = status.st_dev;
-    ret->inode = status.st_ino;
+    if (!ret->path || !entry->base || entry->base % PAGE_BYTES)
+        return fail_finally(failure, FAILURE_PLAN, "the launch plan has a library without path or base");
+    int fd = open(ret->path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && fstat(fd, &status) == 0) {
+        ret->range = (struct mcr_launch_range){entry->base, entry->base + image_size(fd)};
+        ret->device = status.st_dev;
+        ret->inode = status.st_ino;
+    }
+    if (fd >= 0)
+        close(fd);
     return true;
 }
 
@@ -92,7 +118,8 @@ static bool read_ranges(struct plan *plan, struct failure *failure) {
     for (uint32_t i = 0; i < plan->library_count; i++) {
         if (!read_library(plan, &libraries[i], failure, &plan->libraries[i]))
             return false;
-        plan->wanted[plan->wanted_count++] = plan->libraries[i].range;
+        if (plan->libraries[i].range.end > plan->libraries[i].range.start)
+            plan->wanted[plan->wanted_count++] = plan->libraries[i].range;
     }
     for (uint64_t i = 0; i < bytes->reserved_count; i++) {
         if (reserved[i].start >= reserved[i].end)
@@ -127,7 +154,7 @@ bool plan_open(int fd, struct failure *failure, struct plan *ret) {
 struct library *plan_library(const struct plan *plan, dev_t device, ino_t inode) {
     for (uint32_t i = 0; i < plan->library_count; i++) {
         struct library *library = &plan->libraries[i];
-        if (library->inode == inode && library->device == device && !library->mapped)
+        if (library->inode == inode && library->device == device && library->range.end && !library->mapped)
             return library;
     }
     return NULL;

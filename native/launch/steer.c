@@ -61,7 +61,7 @@ static bool steer_file(struct steering *steering, const uint64_t *args, struct f
     if (!library)
         return true;
     if (page_up(args[1]) > library->range.end - library->range.start)
-        return fail_finally(failure, FAILURE_CLASH, "%s needs %#lx bytes, more than it has in the old process",
+        return fail_finally(failure, FAILURE_CLASH, "%s is mapped with %#lx bytes, more than its segments need",
                             library->path, args[1]);
     return redirect(steering, library, args[1], failure);
 }

@@ -16,7 +16,7 @@ from elftools.dwarf.die import DIE
 from elftools.elf.elffile import ELFFile
 
 from gdb_mcr.model import startup_log
-from gdb_mcr.runtime_abi import layout, messages
+from gdb_mcr.runtime_abi import launch_plan, layout, messages
 
 NATIVE = Path(__file__).parents[2] / "native"
 RUNTIME = NATIVE / "build" / "libmcr.so"
@@ -42,6 +42,9 @@ STRUCTURES: dict[str, type[ctypes.Structure]] = {
     "mcr_message": messages.Message,
     "mcr_remote_syscall": messages.RemoteSyscall,
     "mcr_adoption": messages.Adoption,
+    "mcr_launch_range": launch_plan.Range,
+    "mcr_launch_library": launch_plan.Library,
+    "mcr_launch_plan": launch_plan.Plan,
 }
 
 ENUMERATIONS: dict[str, tuple[type[enum.IntEnum | enum.IntFlag], str]] = {
@@ -55,6 +58,7 @@ ENUMERATIONS: dict[str, tuple[type[enum.IntEnum | enum.IntFlag], str]] = {
     "mcr_state": (layout.State, "MCR_STATE_"),
     "mcr_error": (layout.ErrorKind, "MCR_ERROR_"),
     "mcr_command_kind": (messages.Command, "MCR_CMD_"),
+    "mcr_launch_apply": (launch_plan.Apply, "MCR_LAUNCH_"),
 }
 
 Struct = dict[str, int]
@@ -132,6 +136,7 @@ def test_the_constants_agree(tmp_path: Path) -> None:
         "MCR_ABI_VERSION": layout.VERSION,
         "MCR_MAGIC": layout.MAGIC,
         "MCR_SETTINGS_MAGIC": messages.SETTINGS_MAGIC,
+        "MCR_LAUNCH_PLAN_MAGIC": launch_plan.MAGIC,
         "MCR_SETTINGS_FD": messages.SETTINGS_FD,
         "MCR_CHANNEL_FD": messages.CHANNEL_FD,
         "MCR_PAGE_SHIFT": layout.PAGE_SHIFT,

@@ -38,7 +38,7 @@ THIRD_PARTY = {
     "lark": ("annotations",),
     "pygdbmi": ("debugger.mi_transport",),
     "prompt_toolkit": ("console",),
-    "ctypes": ("engine", "runtime_abi"),
+    "ctypes": ("engine", "runtime_abi", "proc"),
 }
 """Module from outside to the rooms or modules that may import it; of the standard library only ctypes."""
 

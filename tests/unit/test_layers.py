@@ -55,7 +55,7 @@ def fabricate(root: Path, **files: str) -> Path:
         ("commands/check", "import lark", "only annotations may import lark"),
         ("debugger/mi_process", "from pygdbmi import gdbmiparser", "only debugger.mi_transport may import pygdbmi"),
         ("__main__", "import prompt_toolkit", "only console may import prompt_toolkit"),
-        ("debugger/mi_commands", "import ctypes", "only engine may import ctypes"),
+        ("debugger/mi_commands", "import ctypes", "only engine, runtime_abi, proc may import ctypes"),
         ("debugger/mi_commands", "from gdb_mcr.model import program", "may import only engine, units, errors"),
         ("debugger/mi_commands", "from gdb_mcr.debugger import base", "may import only engine, units, errors"),
         ("units", "import numpy", "numpy is no dependency"),

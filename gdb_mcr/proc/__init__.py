@@ -1,0 +1,1 @@
+"""Views of other processes through /proc and pidfds. A process that has gone is a `TargetError`."""

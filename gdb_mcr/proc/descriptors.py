@@ -1,0 +1,62 @@
+"""/proc/PID/fd and /proc/PID/fdinfo. Source: proc(5), epoll(7)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from gdb_mcr.model.process import Descriptor, EpollWatch
+from gdb_mcr.proc.files import PROC, explained, numbers, read_text
+
+_WATCH = re.compile(
+    r"^tfd:\s*(\d+)\s+events:\s*([0-9a-f]+)\s+data:\s*([0-9a-f]+)\s+pos:\S*\s*ino:([0-9a-f]+)\s+sdev:([0-9a-f]+)",
+    re.MULTILINE,
+)
+
+
+def descriptors(pid: int) -> dict[int, Descriptor]:
+    """The process's open descriptors by number. One that is closed meanwhile is left out.
+
+    :raises TargetError: there is no such process, or it may not be looked at.
+    """
+    return {one.number: one for number in numbers(pid, "fd") for one in _descriptor(pid, number)}
+
+
+def watches(pid: int, number: int) -> tuple[EpollWatch, ...]:
+    """What the epoll instance ``number`` watches, by descriptor number.
+
+    :raises TargetError: there is no such process or descriptor, or it may not be looked at.
+    """
+    return tuple(sorted(parse_watches(read_text(pid, "fdinfo", str(number))), key=lambda one: (one.fd, one.data)))
+
+
+def parse_descriptor(number: int, target: str, fdinfo: str) -> Descriptor:
+    """The value of a link's target and the fdinfo beside it (kernels before 5.14 give no inode: 0)."""
+    fields = dict(line.split(":", 1) for line in fdinfo.splitlines() if ":" in line and not line.startswith("tfd:"))
+    return Descriptor(
+        number=number,
+        target=target,
+        inode=int(fields.get("ino", "0")),
+        position=int(fields["pos"]),
+        flags=int(fields["flags"], 8),
+    )
+
+
+def parse_watches(fdinfo: str) -> Iterator[EpollWatch]:
+    """The registrations in an epoll instance's fdinfo. Everything but the number is hexadecimal there."""
+    for fd, events, data, inode, device in _WATCH.findall(fdinfo):
+        yield EpollWatch(int(fd), int(events, 16), int(data, 16), int(inode, 16), int(device, 16))
+
+
+def _descriptor(pid: int, number: int) -> Iterator[Descriptor]:
+    directory = PROC / str(pid)
+    with explained(pid):
+        try:
+            target = str((directory / "fd" / str(number)).readlink())
+            fdinfo = (directory / "fdinfo" / str(number)).read_text()
+        except FileNotFoundError:
+            if not Path(directory).exists():
+                raise
+            return
+    yield parse_descriptor(number, target, fdinfo)

@@ -1,0 +1,75 @@
+"""The process as a whole: /proc/PID/status, stat, exe. Source: proc(5)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from gdb_mcr.model.process import ProcessStatus, SignalSets
+from gdb_mcr.proc.files import PROC, read_link, read_text
+from gdb_mcr.proc.tasks import split_stat
+
+_START_TIME = 22  # field number in stat
+_FIRST_AFTER_NAME = 3
+_DEAD = ("Z", "X")
+
+
+def status(pid: int) -> ProcessStatus:
+    """:raises TargetError: there is no such process."""
+    return parse_status(read_text(pid, "status"))
+
+
+def parse_status(text: str) -> ProcessStatus:
+    """The value of the file's text. A field that the kernel leaves out counts as 0."""
+    fields = dict(line.split(":\t", 1) for line in text.split("\n") if ":\t" in line)
+    return ProcessStatus(
+        name=fields["Name"],
+        state=fields["State"][0],
+        parent=int(fields["PPid"]),
+        tracer=int(fields["TracerPid"]),
+        uids=_four(fields["Uid"]),
+        gids=_four(fields["Gid"]),
+        umask=int(fields.get("Umask", "0"), 8),
+        threads=int(fields["Threads"]),
+        signals=SignalSets(
+            pending=_set(fields, "ShdPnd"),
+            blocked=_set(fields, "SigBlk"),
+            ignored=_set(fields, "SigIgn"),
+            caught=_set(fields, "SigCgt"),
+        ),
+    )
+
+
+def executable(pid: int) -> Path:
+    """The file that the process executes; ends in " (deleted)" if it has no name any more.
+
+    :raises TargetError: there is no such process, or it may not be looked at.
+    """
+    return Path(read_link(pid, "exe"))
+
+
+def start_time(pid: int) -> int:
+    """Clock ticks from boot to the process's start: with the pid, its identity.
+
+    :raises TargetError: there is no such process.
+    """
+    _, rest = split_stat(read_text(pid, "stat"))
+    return int(rest[_START_TIME - _FIRST_AFTER_NAME])
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs or could: a zombie is dead."""
+    try:
+        stat = (PROC / str(pid) / "stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return split_stat(os.fsdecode(stat))[1][0] not in _DEAD
+
+
+def _four(text: str) -> tuple[int, int, int, int]:
+    real, effective, saved, file_system = map(int, text.split())
+    return real, effective, saved, file_system
+
+
+def _set(fields: dict[str, str], name: str) -> int:
+    return int(fields.get(name, "0"), 16)
