@@ -1,0 +1,176 @@
+"""What tracing and transfer met, as findings in the user's terms. Source: DESIGN section 11."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from gdb_mcr.engine.records import NONE, Event, EventKind, ObjectKind
+from gdb_mcr.model.finding import Finding
+from gdb_mcr.model.layout import describe
+from gdb_mcr.tracing.explain import Explainer, Place, first_words
+from gdb_mcr.tracing.transfer import StateTransfer
+
+MAX_FIELDS = 4
+"""Fields named in a warning about values that both sides changed."""
+
+
+class FindingWriter:
+    """Turns engine events into findings, one for each id however often it was met."""
+
+    def __init__(self, transfer: StateTransfer, explainer: Explainer) -> None:
+        self._transfer = transfer
+        self._explain = explainer
+        self._writers: dict[EventKind, Callable[[Event], Finding]] = {
+            EventKind.DROPPED_FIELD: self._dropped_field,
+            EventKind.LOST_POINTER: self._lost_pointer,
+            EventKind.TYPE_CONFLICT: self._type_conflict,
+            EventKind.PINNED_MOVE: self._pinned_move,
+            EventKind.OUT_OF_RANGE: self._out_of_range,
+            EventKind.CHANGED_IN_OPAQUE: self._changed_in_opaque,
+            EventKind.UNKNOWN_ENUM: self._unknown_enum,
+            EventKind.NO_HOME: self._no_home,
+            EventKind.MIXED: self._mixed,
+        }
+
+    def findings(self) -> list[Finding]:
+        """All findings, in the order of their kinds and ids; the first object met stands for all of its id."""
+        found: dict[str, Finding] = {}
+        for event in self._transfer.tracer.events():
+            write = self._writers.get(EventKind(event.kind))
+            if write is not None:
+                finding = write(event)
+                found.setdefault(finding.id, finding)
+        return sorted(found.values(), key=lambda one: (not one.certain, one.kind, one.id))
+
+    def warnings(self) -> list[str]:
+        """Fields that both sides changed: O's value won (DESIGN section 9)."""
+        names = Counter(self._field(event) for event in self._of_kind(EventKind.BOTH_CHANGED) if not event.detail)
+        if not names:
+            return []
+        shown = first_words([name for name, _ in names.most_common()], MAX_FIELDS)
+        return [f"both the old server and the new one's start-up changed {shown}; the old server's value was taken"]
+
+    def _of_kind(self, kind: EventKind) -> Iterator[Event]:
+        return (event for event in self._transfer.tracer.events() if event.kind == kind)
+
+    def _field(self, event: Event) -> str:
+        return self._explain.field(Place(event.object, event.offset))
+
+    def _path(self, index: int) -> str:
+        return self._explain.path(index)
+
+    def _dropped_field(self, event: Event) -> Finding:
+        dropped = self._transfer.dropped[event.detail]
+        text = (
+            f"{dropped.path} was changed since start-up (in {self._explain.name(event.object)}) and has no home: "
+            f"{dropped.reason}"
+        )
+        settle = f"rename {dropped.path} -> NEW;\ndrop {dropped.path};"
+        return Finding(f"R2:{dropped.path}", "R2", True, text, self._path(event.object), settle)
+
+    def _lost_pointer(self, event: Event) -> Finding:
+        target = self._target_name(event.detail)
+        field = self._field(event)
+        text = f"{field} points to {target}, which the new build does not have"
+        settle = f"rename variable {target} -> NEW;" if self._transfer.tracer.find(event.detail) is not None else ""
+        return Finding(f"R3:{target}", "R3", True, text, self._path(event.object), settle)
+
+    def _target_name(self, address: int) -> str:
+        index = self._transfer.tracer.find(address)
+        if index is not None:
+            return self._explain.short_name(index)
+        executable = self._transfer.old.executable
+        inside = address - executable.bias
+        program = executable.program
+        function = next((one for one in program.functions if one.start <= inside < one.end), None)
+        return function.name if function is not None else f"{address:#x}"
+
+    def _type_conflict(self, event: Event) -> Finding:
+        one = self._transfer.tracer.objects()[event.object]
+        known, other = self._explain.kind_of(one), self._shape_name(event.detail)
+        text = (
+            f"{self._explain.name(event.object)} is {known} by one pointer and {other} by another, "
+            "and one of them changed"
+        )
+        name = self._explain.short_name(event.object)
+        return Finding(f"R4:{name}/{other}", "R4", True, text, self._path(event.object), "")
+
+    def _shape_name(self, shape: int) -> str:
+        source = self._transfer.shapes.source[shape] if shape != NONE else -1
+        one = self._transfer.old.executable.program.types.strip(source)
+        return describe(one) if one is not None else "void"
+
+    def _pinned_move(self, event: Event) -> Finding:
+        name = self._explain.name(event.object)
+        holder = self._explain.name(event.detail) if event.detail != NONE else "an untyped word"
+        must = "move" if event.value else "change its layout"
+        text = f"{name} must {must}, but {holder} may hold a pointer to it in untyped memory"
+        return Finding(f"R5:{self._explain.short_name(event.object)}", "R5", True, text, self._path(event.object), "")
+
+    def _out_of_range(self, event: Event) -> Finding:
+        field = self._field(event)
+        text = f"the value {event.value:#x} of {field} does not fit the {event.detail} bytes that it has now"
+        return Finding(f"R2:{self._stable_field(event)}", "R2", True, text, self._path(event.object), "")
+
+    def _stable_field(self, event: Event) -> str:
+        return self._explain.short_field(Place(event.object, event.offset))
+
+    def _changed_in_opaque(self, event: Event) -> Finding:
+        changed = self._shape_name(event.detail)
+        text = (
+            f"{changed} has another layout in the new build, and a pointer to it leads into "
+            f"{self._explain.name(event.object)}, whose type is not known"
+        )
+        name = changed.rpartition(" ")[2]
+        return Finding(f"R1:{name}", "R1", True, text, self._path(event.object), "")
+
+    def _unknown_enum(self, event: Event) -> Finding:
+        text = f"{self._field(event)} has the value {event.value}, which is no constant of its enum"
+        return Finding(f"R10:{self._stable_field(event)}", "R10", False, text, self._path(event.object), "")
+
+    def _no_home(self, event: Event) -> Finding:
+        one = self._transfer.tracer.objects()[event.object]
+        name = self._explain.short_name(event.object)
+        if one.kind is ObjectKind.GLOBAL and not event.value:
+            text = f"the variable {name} was changed since start-up, and the new build does not have it"
+            settle = f"rename variable {name} -> NEW;\ndrop {name};"
+        else:
+            text = f"{self._explain.name(event.object)} is larger than what the new build has in its place"
+            settle = f"drop {name};" if one.kind is ObjectKind.GLOBAL else ""
+        return Finding(f"R2:{name}", "R2", True, text, self._path(event.object), settle)
+
+    def _mixed(self, event: Event) -> Finding:
+        kept = self._stable_field(event)
+        text = (
+            f"{self._explain.name(event.object)} takes values from the old server, while {kept} keeps the new "
+            "build's own; if they belong together this is wrong"
+        )
+        settle = f"keep old {kept};\nkeep new {kept};"
+        name = self._explain.short_name(event.object)
+        return Finding(f"R11:{name}", "R11", False, text, self._path(event.object), settle)
+
+
+def audit_findings(transfer: StateTransfer, explainer: Explainer, hits: list[tuple[int, int]]) -> list[Finding]:
+    """R6: words of N that still lead to where O's objects were."""
+    found: dict[str, Finding] = {}
+    for address, value in hits:
+        holder = _holder(transfer, address)
+        where = explainer.short_name(holder) if holder is not None else f"the word at {address:#x}"
+        target = transfer.tracer.find(value)
+        what = explainer.name(target) if target is not None else "the old build's code"
+        text = f"{where} would still point to the old place of {what} ({value:#x})"
+        path = explainer.path(holder) if holder is not None else ""
+        found.setdefault(where, Finding(f"R6:{where}", "R6", True, text, path, ""))
+    return list(found.values())
+
+
+# O's object whose bytes stand at an address of N.
+def _holder(transfer: StateTransfer, address: int) -> int | None:
+    index = transfer.tracer.find(address)
+    if index is not None:
+        return index
+    for pair in transfer.pairs:
+        if pair.new_address <= address < pair.new_address + pair.new_size:
+            return transfer.tracer.find(pair.address)
+    return None
