@@ -160,3 +160,22 @@ def test_what_the_user_keeps_or_runs_is_not_taken(tmp_path: Path, old: int, line
     assert f"process {old} is already traced by this GDB" in done.errors
     assert hint in done.errors
     assert "traced by" not in done.out
+
+
+def test_child_debugger_works_beside_the_user_s_and_leaves_it_as_it_was(tmp_path: Path, old: int) -> None:
+    """The child GDB is a child of the user's GDB here, whose SIGCHLD handler and waits must not get in its way."""
+    borrow = """
+python
+from gdb_mcr.debugger.child_gdb import ChildGdb
+def borrow(pid):
+    with ChildGdb() as child:
+        child.stop(pid)
+        print("frames", sorted(len(one.frames) > 1 for one in child.threads()))
+        child.let_go()
+u.on_update = borrow
+end
+"""
+    dry = ["python u.outcome = fake_updater.WOULD_COMMIT", "mcr-update old --dry-run"]
+    done = run(attached(old, borrow, "break turn", *dry, "continue", where("stopped")), tmp_path)
+    assert "frames [True]\n" in done.out
+    assert f"stopped {old} turn\n" in done.out
