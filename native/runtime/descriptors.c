@@ -14,16 +14,26 @@ enum { PRIVATE_NUMBERS = 256 };
 
 struct mcr_fd *mcr_fds;
 
-static int placeholder_end;
+static int placeholder_end, known_end;
 static uint64_t exec_open[MCR_FD_LIMIT / 64 / 64]; /* numbers below 16384: bit = open when the program started */
 
 static bool is_in_range(int fd) { return mcr_fds && (unsigned)fd < MCR_FD_LIMIT; }
 
 uint32_t mcr_fd_flags(int fd) { return is_in_range(fd) ? mcr_fds[fd].flags : 0; }
 
+int mcr_fds_end(void) { return known_end; }
+
+static void know(int fd, struct mcr_fd what) {
+    mcr_fds[fd] = what;
+    int end = __atomic_load_n(&known_end, __ATOMIC_RELAXED);
+    while (end <= fd &&
+           !__atomic_compare_exchange_n(&known_end, &end, fd + 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        ;
+}
+
 void mcr_fd_set_flags(int fd, uint32_t flags) {
     if (is_in_range(fd))
-        mcr_fds[fd].flags = flags;
+        know(fd, (struct mcr_fd){mcr_fds[fd].entry, flags});
 }
 
 static void mark_gone(uint32_t entry) {
@@ -44,7 +54,7 @@ void mcr_fd_taken(int fd, uint32_t seq, uint32_t flags) {
         return;
     if (mcr_fds[fd].entry && mcr_fds[fd].entry != seq + 1)
         mark_gone(mcr_fds[fd].entry); /* closed where no hook saw it */
-    mcr_fds[fd] = (struct mcr_fd){seq + 1, flags};
+    know(fd, (struct mcr_fd){seq + 1, flags});
 }
 
 bool mcr_fd_is_protected(int fd) {
@@ -121,9 +131,7 @@ void mcr_fds_clear(void) {
     }
 }
 
-static bool was_open(int fd) {
-    return (unsigned)fd < sizeof exec_open * 8 && exec_open[fd / 64] & (1ull << (fd % 64));
-}
+static bool was_open(int fd) { return (unsigned)fd < sizeof exec_open * 8 && exec_open[fd / 64] & (1ull << (fd % 64)); }
 
 static int parse_number(const char *name) {
     int number = 0;

@@ -8,6 +8,7 @@
  *    as if it did not exist. A rename of a file that N created onto one that exists is done at commit.
  *  - Locks are taken at commit, and options of O's sockets set then.
  *  - Where N works on an open file of its own at O's number, O's comes back to the number at commit.
+ *  - What stood at 1 and 2 when N was started takes N's messages all the same: somebody must see why a start fails.
  */
 #include "hooks.h"
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include "host_safe.h"
 
 enum { RECORDS = 256, PATH_ROOM = 4096, LOCK_TRIES = 200 };
@@ -95,14 +97,14 @@ static int replace(int dirfd, const char *path, int flags, const struct stat *st
         if (target < 0)
             return (int)-target;
         long memory = MCR_SYS(memfd_create, "mcr-withheld", MFD_CLOEXEC);
-        record = add(REPLACED);
-        if (memory < 0 || !record)
+        record = memory < 0 ? NULL : add(REPLACED);
+        if (!record)
             return EIO;
-        record->truncate = flags & O_TRUNC || find(HIDDEN, status);
         record->target = mcr_fd_private((int)target);
         record->memory = mcr_fd_private((int)memory);
         identify(record, status);
     }
+    record->truncate |= flags & O_TRUNC || find(HIDDEN, status);
     ret->flags = flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW);
     ret->withheld = true;
     mcr_fd_link(record->memory, ret->path);
@@ -193,7 +195,17 @@ bool mcr_effect_truncate(int fd, const char *path) {
     return look(AT_FDCWD, path, 0, &status) && !is_own_file(&status);
 }
 
-bool mcr_effect_write(int fd) { return mcr_fd_flags(fd) & (MCR_FD_GUARDED | MCR_FD_CLAIMED); }
+/* A child of N's own may be signalled; of a child alone the kernel has something to say here. */
+bool mcr_effect_kill(pid_t pid) {
+    return pid != mcr_control.pid && (pid <= 0 || MCR_SYS(waitid, P_PID, pid, NULL, WEXITED | WNOHANG | WNOWAIT) < 0);
+}
+
+bool mcr_effect_write(int fd) {
+    uint32_t flags = mcr_fd_flags(fd);
+    if (flags & MCR_FD_EXEC && fd <= STDERR_FILENO)
+        return false;
+    return flags & (MCR_FD_GUARDED | MCR_FD_CLAIMED | MCR_FD_INHERITED | MCR_FD_PLACEHOLDER | MCR_FD_EXEC);
+}
 
 /* A connection that N made itself must work, or its start-up fails; a datagram has a receiver outside. */
 bool mcr_effect_send(int fd) {
@@ -288,6 +300,10 @@ static void apply_file(const struct record *record) {
 /* O is dying and may still hold it for a moment. */
 static void apply_lock(struct record *record) {
     struct timespec pause = {0, 1000000};
+    if (record->operation == F_SETLKW && !record->shared)
+        record->operation = F_SETLK;
+    else if (record->operation == F_OFD_SETLKW && !record->shared)
+        record->operation = F_OFD_SETLK;
     for (int i = 0; i < LOCK_TRIES; i++) {
         long result = record->shared ? MCR_SYS(flock, record->fd, record->operation | LOCK_NB)
                                      : MCR_SYS(fcntl, record->fd, record->operation, &record->lock);

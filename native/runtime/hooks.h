@@ -95,6 +95,7 @@ void mcr_fd_gone(int fd);                                /* it is about to be cl
 uint32_t mcr_fd_flags(int fd);                           /* 0 for numbers out of range */
 void mcr_fd_set_flags(int fd, uint32_t flags);
 bool mcr_fd_is_protected(int fd);                   /* N: the program must take this number for closed */
+int mcr_fds_end(void);                              /* all numbers of which something is known are below it */
 int mcr_fd_private(int fd);                         /* moves fd to a number of libmcr's own; number or -errno */
 void mcr_fd_close_own(int fd);                      /* closes such a number */
 int mcr_fd_place(int fd, int number, bool cloexec); /* moves fd to number; number or -errno */
@@ -103,7 +104,7 @@ void mcr_fds_fill(int end);                         /* N: placeholders in [0, en
 void mcr_fds_clear(void);                           /* N: closes the placeholders that are left */
 
 static inline bool mcr_fd_known(int fd) {
-    return (unsigned)fd < MCR_FD_LIMIT && __builtin_expect(*(const uint64_t *)&mcr_fds[fd] != 0, 0);
+    return mcr_fds && (unsigned)fd < MCR_FD_LIMIT && __builtin_expect(*(const uint64_t *)&mcr_fds[fd] != 0, 0);
 }
 static inline int mcr_fd_seen(int fd) {
     if (__builtin_expect(fd > mcr_control.highest_fd, 0))
@@ -147,13 +148,21 @@ struct mcr_kind {
 };
 extern const struct mcr_kind mcr_kinds[MCR_OPERATION_KINDS];
 
+extern volatile bool mcr_unreleased; /* N (REPLAY, REHEARSE) before commit */
+extern volatile bool mcr_modules_stale; /* a library was loaded in a way that we could not look at afterwards */
 bool mcr_operations_init(void);
 bool mcr_call_begin(struct mcr_call *call, struct mcr_frame frame); /* true: make the real call */
 void mcr_call_result(struct mcr_call *call, int64_t result);        /* -1 means that errno says why */
 int64_t mcr_call_end(struct mcr_call *call);                        /* logs it, sets errno, returns the result */
+int mcr_call_end_pair(struct mcr_call *call, bool ran, int fds[2]); /* the same for calls that make two descriptors */
+int64_t mcr_call_withhold(struct mcr_call *call, int64_t result);   /* instead of the real call; the same otherwise */
 void mcr_note(struct mcr_call *call, struct mcr_frame frame, int64_t result); /* a call that ran anyway */
+/* N: what this call does to the outside may have to wait for commit. */
+static inline bool mcr_call_is_early(const struct mcr_call *call) { return mcr_unreleased && !call->silent; }
+/* A whole hook: `real` is evaluated unless replay has the answer. */
+#define MCR_CALL_RUN(call, real)                                                                                       \
+    (mcr_call_begin(&(call), MCR_CALLER()) ? mcr_call_result(&(call), (real)) : (void)0, mcr_call_end(&(call)))
 void mcr_log_exec(int fd, const char *path, size_t path_size);                /* open since exec */
-extern volatile bool mcr_unreleased; /* N (REPLAY, REHEARSE) before commit */
 
 /* ---- replay.c: N follows O's log ---- */
 bool mcr_replay_init(void);
@@ -176,6 +185,7 @@ void mcr_effect_created(int dirfd, const char *path);
 bool mcr_effect_unlink(int dirfd, const char *path); /* true: withhold it; so do all below */
 bool mcr_effect_rename(int from_dir, const char *from, int to_dir, const char *to);
 bool mcr_effect_truncate(int fd, const char *path); /* fd -1: the path counts */
+bool mcr_effect_kill(pid_t pid);
 bool mcr_effect_write(int fd);
 bool mcr_effect_send(int fd);
 void mcr_effect_lock(int fd, int operation, const struct flock *lock); /* lock NULL: flock(fd, operation) */
@@ -233,6 +243,11 @@ static inline struct mcr_thread *mcr_wait_quick(uint32_t kind, uint64_t pc) {
     thread->wait_pc = pc;
     thread->wait = kind;
     return thread;
+}
+/* After a hold, into the real wait. */
+static inline void mcr_wait_enter(struct mcr_thread *thread, uint32_t kind) {
+    if (thread)
+        thread->wait = kind;
 }
 static inline void mcr_wait_leave(struct mcr_thread *thread) {
     if (thread)

@@ -14,13 +14,14 @@
 
 enum {
     CAPACITY = 1 << 18,
-    MAX_TIMES = 4096, /* a program that looks at the clock in a loop must not fill the log */
+    MAX_REPEATS = 4096, /* a program that looks at the clock in a loop must not fill the log */
     OPEN_IGNORED = O_CLOEXEC | O_NONBLOCK | O_LARGEFILE | O_NOCTTY,
 };
 
 volatile bool mcr_unreleased;
+volatile bool mcr_modules_stale;
 
-static uint32_t times;
+static uint32_t repeats[MCR_OPERATION_KINDS];
 
 /* clang-format off */
 const struct mcr_kind mcr_kinds[MCR_OPERATION_KINDS] = {
@@ -66,11 +67,19 @@ bool mcr_operations_init(void) {
     return mcr_table_init(&mcr_control.operations, sizeof(struct mcr_operation), CAPACITY);
 }
 
-static bool is_recording(void) {
+/* Kinds that make nothing and that a program may call without end. */
+static bool is_repeated(uint16_t kind) {
+    return kind == MCR_OP_TIME || kind == MCR_OP_GETPID || kind == MCR_OP_GETPPID || kind == MCR_OP_GETTID ||
+           kind == MCR_OP_SEND;
+}
+
+static bool is_recording(const struct mcr_call *call) {
     uint32_t state = mcr_control.state;
     if (state != MCR_STATE_STARTUP && !(mcr_unreleased && state == MCR_STATE_HELD))
         return false;
-    return !mcr_self.busy && MCR_SYS(getpid) == mcr_control.pid;
+    if (mcr_self.busy || MCR_SYS(getpid) != mcr_control.pid)
+        return false;
+    return !is_repeated(call->kind) || __atomic_add_fetch(&repeats[call->kind], 1, __ATOMIC_RELAXED) <= MAX_REPEATS;
 }
 
 bool mcr_call_begin(struct mcr_call *call, struct mcr_frame frame) {
@@ -78,10 +87,14 @@ bool mcr_call_begin(struct mcr_call *call, struct mcr_frame frame) {
     call->errno_at = errno;
     if (mcr_unreleased && mcr_control.state == MCR_STATE_DISABLED)
         mcr_wait_park();
-    call->silent = !is_recording();
+    call->silent = !is_recording(call);
     if (call->silent)
         return true;
     mcr_self.busy++;
+    if (mcr_modules_stale) {
+        mcr_modules_stale = false;
+        mcr_stack_load_modules();
+    }
     call->thread = mcr_thread_index();
     call->depth = mcr_stack_walk(frame, call->returns, MCR_CALL_DEPTH);
     call->stack_id = mcr_stack_id(call->returns, call->depth);
@@ -164,9 +177,8 @@ int64_t mcr_call_end(struct mcr_call *call) {
     if (!call->silent) {
         mcr_self.busy++;
         move_result(call);
-        bool skip = call->kind == MCR_OP_TIME && __atomic_add_fetch(&times, 1, __ATOMIC_RELAXED) > MAX_TIMES;
-        uint64_t seq = skip ? UINT64_MAX : append(call);
-        if (seq != UINT64_MAX && !call->error)
+        uint64_t seq = append(call);
+        if (seq != UINT64_MAX && !call->error && !(call->flags & MCR_OPF_CONFLICT))
             take_numbers(call, (uint32_t)seq);
         mcr_self.busy--;
     }
@@ -174,6 +186,22 @@ int64_t mcr_call_end(struct mcr_call *call) {
         mcr_fd_seen((int)call->result);
     errno = call->errno_at;
     return call->result;
+}
+
+int mcr_call_end_pair(struct mcr_call *call, bool ran, int fds[2]) {
+    for (int i = 0; i < 2 && ran && call->result == 0; i++)
+        call->args[i] = fds[i];
+    int result = (int)mcr_call_end(call);
+    for (int i = 0; i < 2 && result == 0; i++)
+        fds[i] = mcr_fd_seen((int)call->args[i]);
+    return result;
+}
+
+int64_t mcr_call_withhold(struct mcr_call *call, int64_t result) {
+    call->flags = MCR_OPF_WITHHELD;
+    call->result = result;
+    call->error = 0;
+    return mcr_call_end(call);
 }
 
 void mcr_note(struct mcr_call *call, struct mcr_frame frame, int64_t result) {

@@ -105,8 +105,7 @@ bool mcr_replay_init(void) {
     if (!buckets || !followers || !used || !objects || !peers || !current)
         return false;
     for (uint32_t seq = 0; seq < old_count; seq++) {
-        if (old_operations[seq].kind >= MCR_OPERATION_KINDS ||
-            old_operations[seq].blob > mcr_settings->blob_size ||
+        if (old_operations[seq].kind >= MCR_OPERATION_KINDS || old_operations[seq].blob > mcr_settings->blob_size ||
             old_operations[seq].blob_size > mcr_settings->blob_size - old_operations[seq].blob)
             return false;
         index_entry(seq);
@@ -210,6 +209,23 @@ static bool waits_for_claim(int64_t fd) {
     return (mcr_fd_flags((int)fd) & (MCR_FD_INHERITED | MCR_FD_CLAIMED)) == MCR_FD_INHERITED;
 }
 
+/*
+ * What N wants of O's object beyond what O made. Close-on-exec belongs to N's descriptor; whether calls block belongs
+ * to the object that O is still using, and waits for commit.
+ */
+static void want_flags(const struct mcr_call *call, int64_t fd) {
+    const struct mcr_kind *kind = &mcr_kinds[call->kind];
+    bool duplicate = call->kind == MCR_OP_DUP || call->kind == MCR_OP_DUP2;
+    int64_t flags = call->args[duplicate ? 2 : kind->flag_slot];
+    bool cloexec = call->kind == MCR_OP_MEMFD ? flags & MFD_CLOEXEC : flags & O_CLOEXEC;
+    long status = MCR_SYS(fcntl, fd, F_GETFL);
+    MCR_SYS(fcntl, fd, F_SETFD, cloexec ? FD_CLOEXEC : 0);
+    if (!(kind->ignored & O_NONBLOCK) || !(flags & O_NONBLOCK) || status < 0 || status & O_NONBLOCK)
+        return;
+    struct mcr_call later = MCR_CALL(FCNTL, fd, F_SETFL, status | O_NONBLOCK);
+    mcr_effect_option(&later);
+}
+
 /* N's own object, at O's number. */
 static bool make_fresh(struct mcr_call *call) {
     call->flags |= MCR_OPF_MATCHED;
@@ -234,13 +250,18 @@ static bool decide_creation(struct mcr_call *call) {
         if (!waits_for_claim(old->args[0]) || !waits_for_claim(old->args[1]))
             return live(call);
         memcpy(call->args, old->args, 2 * sizeof *call->args);
+        want_flags(call, old->args[0]);
+        want_flags(call, old->args[1]);
         return replay(call);
     }
     if (!waits_for_claim(old->result))
         return live(call);
     /* Another open file on the same file: N's reading must not move O's position (effects.c brings O's back). */
-    if ((call->kind == MCR_OP_OPEN || call->kind == MCR_OP_FOPEN) && is_file(old->result))
+    if ((call->kind == MCR_OP_OPEN || call->kind == MCR_OP_FOPEN) && is_file(old->result)) {
+        mcr_effect_park((int)old->result);
         return make_fresh(call);
+    }
+    want_flags(call, old->result);
     return replay(call);
 }
 
