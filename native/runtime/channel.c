@@ -11,7 +11,7 @@
 #include "host_safe.h"
 
 enum {
-    KILL_WAIT_MS = 50, /* a tracer that does not reap O's threads keeps their pidfd silent; their resources are gone */
+    KILL_WAIT_MS = 10, /* a tracer that does not reap O's threads keeps a pidfd silent, though they are gone */
     ENTRY_MAX = MCR_CHANNEL_PAYLOAD / sizeof(uint64_t),
 };
 
