@@ -87,6 +87,8 @@ def test_installed_package_carries_libraries_and_grammar(tree: Path, python: Pat
     assert {path.parent.name for path in found.values()} <= {"_native", "_grammar", "rules"}
     shutil.rmtree(tree)
     assert run([str(python.with_name("mcr")), "--version"], tmp_path).startswith("mcr 0.")
+    gdbinit = run([str(python.with_name("mcr")), "gdbinit"], tmp_path).strip()
+    assert "mcr-update" in run(["gdb", "--nx", "-batch", "-ex", f"source {gdbinit}", "-ex", "help mcr"], tmp_path)
 
 
 @pytest.mark.slow
