@@ -1,10 +1,11 @@
-"""Our C type model: the seed's *data type tags*. Built from DWARF by `dwarf/`, compiled to flat tables by `tracing/`."""
+"""Our C type model: the seed's *data type tags*. Made from DWARF by `dwarf/`, compiled to flat tables by `tracing/`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import overload
 
 
 class TypeKind(Enum):
@@ -72,7 +73,13 @@ class TypeTable(Sequence[DataType]):
             if one.name:
                 self._by_name.setdefault(one.name, []).append(one.index)
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def,override]
+    @overload
+    def __getitem__(self, index: int) -> DataType: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[DataType]: ...
+
+    def __getitem__(self, index: int | slice) -> DataType | Sequence[DataType]:
         return self._types[index]
 
     def __len__(self) -> int:
