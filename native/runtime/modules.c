@@ -15,6 +15,8 @@
 
 enum { MODULES = 1024, BLOCK_SHIFT = 6 };
 
+volatile bool mcr_modules_stale;
+
 static struct mcr_modules *volatile current;
 
 const struct mcr_modules *mcr_modules_now(void) { return __atomic_load_n(&current, __ATOMIC_ACQUIRE); }
@@ -229,6 +231,7 @@ static void publish(const struct findings *findings) {
 
 void mcr_stack_load_modules(void) {
     struct findings findings = {.room = MODULES};
+    mcr_modules_stale = false;
     if (!mcr_settings ||
         (!mcr_control.modules.address && !mcr_table_init(&mcr_control.modules, sizeof(struct mcr_module), MODULES)))
         return;

@@ -57,6 +57,7 @@ struct mcr_frame {
     ((struct mcr_frame){(uint64_t)__builtin_return_address(0), (uint64_t)__builtin_frame_address(0) + 16,              \
                         *(uint64_t *)__builtin_frame_address(0)})
 void mcr_stack_load_modules(void); /* at start and after dlopen: fills control.modules, maps tables */
+extern volatile bool mcr_modules_stale; /* a library was loaded in a way that we could not look at afterwards */
 bool mcr_stack_adopt(const struct mcr_module *modules, uint64_t count); /* of earlier generations; false: no room */
 uint32_t mcr_stack_walk(struct mcr_frame frame, uint64_t *returns, uint32_t max); /* returns[0] = frame.pc */
 uint32_t mcr_stack_walk_site(struct mcr_frame frame,
