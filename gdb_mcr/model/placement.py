@@ -21,3 +21,23 @@ class PlanEntry(NamedTuple):
     """Where to put it; 0 = anywhere."""
     capacity: int
     """Bytes available at `address`."""
+
+
+class AllocationPair(NamedTuple):
+    """A start-up allocation of O and its counterpart in N, both live."""
+
+    address: int
+    """Of O's, now."""
+    new_address: int
+    new_size: int
+    base_address: int
+    """Where O's stood at the end of its start-up; base_size 0 = it was not there yet."""
+    base_size: int
+
+
+class LostPlace(NamedTuple):
+    """An allocation of N that was placed where O has another live chunk by now."""
+
+    new_seq: int
+    old_seq: int
+    address: int
