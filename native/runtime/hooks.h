@@ -149,7 +149,6 @@ struct mcr_kind {
 extern const struct mcr_kind mcr_kinds[MCR_OPERATION_KINDS];
 
 extern volatile bool mcr_unreleased; /* N (REPLAY, REHEARSE) before commit */
-extern volatile bool mcr_modules_stale; /* a library was loaded in a way that we could not look at afterwards */
 bool mcr_operations_init(void);
 bool mcr_call_begin(struct mcr_call *call, struct mcr_frame frame); /* true: make the real call */
 void mcr_call_result(struct mcr_call *call, int64_t result);        /* -1 means that errno says why */

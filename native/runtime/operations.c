@@ -19,7 +19,6 @@ enum {
 };
 
 volatile bool mcr_unreleased;
-volatile bool mcr_modules_stale;
 
 static uint32_t repeats[MCR_OPERATION_KINDS];
 
@@ -92,7 +91,6 @@ bool mcr_call_begin(struct mcr_call *call, struct mcr_frame frame) {
         return true;
     mcr_self.busy++;
     if (mcr_modules_stale) {
-        mcr_modules_stale = false;
         mcr_stack_load_modules();
     }
     call->thread = mcr_thread_index();
