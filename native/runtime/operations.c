@@ -90,9 +90,8 @@ bool mcr_call_begin(struct mcr_call *call, struct mcr_frame frame) {
     if (call->silent)
         return true;
     mcr_self.busy++;
-    if (mcr_modules_stale) {
+    if (mcr_modules_stale)
         mcr_stack_load_modules();
-    }
     call->thread = mcr_thread_index();
     call->depth = mcr_stack_walk(frame, call->returns, MCR_CALL_DEPTH);
     call->stack_id = mcr_stack_id(call->returns, call->depth);
