@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from gdb_mcr.model.process import Descriptor, EpollWatch
-from gdb_mcr.proc.files import PROC, explained, numbers, read_text
+from gdb_mcr.proc.files import numbers, opened, read_at, read_text
 
 _WATCH = re.compile(
     r"^tfd:\s*(\d+)\s+events:\s*([0-9a-f]+)\s+data:\s*([0-9a-f]+)\s+pos:\S*\s*ino:([0-9a-f]+)\s+sdev:([0-9a-f]+)",
@@ -20,7 +20,8 @@ def descriptors(pid: int) -> dict[int, Descriptor]:
 
     :raises TargetError: there is no such process, or it may not be looked at.
     """
-    return {one.number: one for number in numbers(pid, "fd") for one in _descriptor(pid, number)}
+    with opened(pid, "fd") as links, opened(pid, "fdinfo") as details:
+        return {one.number: one for number in numbers(pid, "fd") for one in _descriptor(links, details, number)}
 
 
 def watches(pid: int, number: int) -> tuple[EpollWatch, ...]:
@@ -49,14 +50,10 @@ def parse_watches(fdinfo: str) -> Iterator[EpollWatch]:
         yield EpollWatch(int(fd), int(events, 16), int(data, 16), int(inode, 16), int(device, 16))
 
 
-def _descriptor(pid: int, number: int) -> Iterator[Descriptor]:
-    directory = PROC / str(pid)
-    with explained(pid):
-        try:
-            target = str((directory / "fd" / str(number)).readlink())
-            fdinfo = (directory / "fdinfo" / str(number)).read_text()
-        except FileNotFoundError:
-            if not Path(directory).exists():
-                raise
-            return
+def _descriptor(links: int, details: int, number: int) -> Iterator[Descriptor]:
+    try:
+        target = os.readlink(str(number), dir_fd=links)
+        fdinfo = read_at(details, str(number))
+    except FileNotFoundError:
+        return
     yield parse_descriptor(number, target, fdinfo)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from gdb_mcr.model.process import Task
-from gdb_mcr.proc.files import PROC, explained, numbers
+from gdb_mcr.proc.files import numbers, opened, read_at
+
+_FILES = ("stat", "syscall", "schedstat")
 
 
 def tasks(pid: int) -> dict[int, Task]:
@@ -14,16 +14,15 @@ def tasks(pid: int) -> dict[int, Task]:
     :raises TargetError: there is no such process, or it may not be looked at.
     """
     found = {}
-    with explained(pid):
+    with opened(pid, "task") as directory:
         for tid in numbers(pid, "task"):
-            directory = PROC / str(pid) / "task" / str(tid)
             try:
-                stat, syscall, schedstat = (_text(directory / name) for name in ("stat", "syscall", "schedstat"))
+                stat, syscall, schedstat = (read_at(directory, f"{tid}/{name}") for name in _FILES)
             except (FileNotFoundError, ProcessLookupError):
                 continue
             found[tid] = parse_task(tid, stat, syscall, schedstat)
-    if not found:
-        numbers(pid, "task")  # it has gone: let that be said
+        if not found:
+            raise ProcessLookupError  # a zombie, whose directory is still there
     return found
 
 
@@ -49,7 +48,3 @@ def _parse_syscall(words: list[str]) -> tuple[int, tuple[int, ...], int, int]:
     number, *values = words
     *arguments, stack_pointer, pc = (int(word, 16) for word in values)
     return int(number), tuple(arguments), stack_pointer, pc
-
-
-def _text(path: Path) -> str:
-    return path.read_bytes().decode(errors="surrogateescape")
