@@ -81,7 +81,7 @@ def launch_plan(plan: LaunchPlan, settings_fd: int, channel_fd: int, tries: int,
     strings = b"".join(_c_string(one) for one in (*plan.argv, *environ))
     if not plan.argv:
         raise UsageError("a program cannot be started without argv[0]")
-    head.executable = layouter.add(_c_string(os.fsencode(plan.executable)))
+    head.executable = layouter.add(_c_string(os.fsencode(plan.executable.absolute())))
     libraries = [_library(layouter, one) for one in plan.libraries]
     head.libraries, head.library_count = _array(layouter, libraries)
     head.reserved, head.reserved_count = _array(layouter, [Range(one.start, one.end) for one in plan.reserved])

@@ -56,23 +56,29 @@ static uint64_t auxv_value(const Elf64_auxv_t *auxv, uint64_t type) {
     return 0;
 }
 
+/* Whether the open file is the one that the plan names, as N sees the name. */
+static bool is_planned(const struct tracee *tracee, const struct plan *plan, int fd) {
+    char path[4352];
+    struct stat executed, wanted;
+    const char *root = plan->executable[0] == '/' ? "root" : "cwd/";
+    snprintf(path, sizeof path, "/proc/%d/%s%s", tracee->pid, root, plan->executable);
+    return fstat(fd, &executed) == 0 && stat(path, &wanted) == 0 && executed.st_dev == wanted.st_dev &&
+           executed.st_ino == wanted.st_ino;
+}
+
 /* A script or a binfmt_misc file is executed as another program, of which we know nothing. */
 static bool read_header(const struct tracee *tracee, const struct plan *plan, struct failure *failure,
                         Elf64_Ehdr *ret) {
     char path[64];
-    struct stat executed, wanted;
     snprintf(path, sizeof path, "/proc/%d/exe", tracee->pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t size = fd < 0 ? -1 : pread(fd, ret, sizeof *ret, 0);
-    bool is_same = fd >= 0 && fstat(fd, &executed) == 0 && stat(plan->executable, &wanted) == 0 &&
-                   executed.st_dev == wanted.st_dev && executed.st_ino == wanted.st_ino;
-    if (fd >= 0)
-        close(fd);
-    bool is_elf64 = size == sizeof *ret && memcmp(ret->e_ident, ELFMAG, SELFMAG) == 0 &&
-                    ret->e_ident[EI_CLASS] == ELFCLASS64 && ret->e_machine == EM_X86_64;
-    if (!is_elf64 || (!is_same && !(plan->bytes->apply & MCR_LAUNCH_ROOT)))
-        return fail_finally(failure, FAILURE_EXEC, "%s is no x86-64 ELF program", plan->executable);
-    return true;
+    if (fd < 0)
+        return fail_errno(failure, path);
+    bool is_usable = is_planned(tracee, plan, fd) && pread(fd, ret, sizeof *ret, 0) == sizeof *ret &&
+                     memcmp(ret->e_ident, ELFMAG, SELFMAG) == 0 && ret->e_ident[EI_CLASS] == ELFCLASS64 &&
+                     ret->e_machine == EM_X86_64;
+    close(fd);
+    return is_usable || fail_finally(failure, FAILURE_EXEC, "%s is no x86-64 ELF program", plan->executable);
 }
 
 static bool read_segments(const struct tracee *tracee, const Elf64_auxv_t *auxv, struct failure *failure,

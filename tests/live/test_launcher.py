@@ -249,9 +249,10 @@ def test_what_cannot_be_executed_is_a_usage_error(reporter: Reporter, tmp_path: 
     script = tmp_path / "script"
     script.write_text("#!/bin/sh\nsleep 100\n")
     script.chmod(0o700)
-    for path, why in ((tmp_path / "absent", "No such file"), (script, "no x86-64 ELF program")):
-        with pytest.raises(UsageError, match=why):
-            launcher.launch(replace(reporter.plan, executable=path))
+    for facts in (None, own_facts(tmp_path)):
+        for path, why in ((tmp_path / "absent", "No such file"), (script, "no x86-64 ELF program")):
+            with pytest.raises(UsageError, match=why):
+                launcher.launch(replace(reporter.plan, executable=path, facts=facts))
 
 
 def test_time_limit_ends_a_new_process_that_never_comes_to_its_entry(compiled: Compile, reporter: Reporter) -> None:
@@ -269,6 +270,26 @@ def test_giving_up_a_launch_ends_the_new_process(compiled: Compile, reporter: Re
             theirs.close()
         ours.settimeout(TIMEOUT_S)
         assert ours.recv(1) == b""  # nobody has the other end any more
+
+
+def test_library_of_large_alignment_is_placed_too(compiled: Compile, reporter: Reporter, tmp_path: Path) -> None:
+    """ld.so maps such a library in two steps and unmaps what is too much: that must not hit what stands behind it."""
+    library = tmp_path / "libaligned.so"
+    options = ["-shared", "-Wl,-z,max-page-size=0x200000", "-x", "c", os.devnull]
+    subprocess.run(["gcc", "-o", library, *options], check=True, timeout=60)
+    linked = ("-Wl,--no-as-needed", str(library), "-Wl,-rpath," + str(tmp_path))
+    plan = replace(reporter.plan, executable=compiled("aligned", *linked))
+    with launched(plan) as first:
+        reporter.read()
+        base = libraries_of(first.pid)[str(library)]
+        end = max(one.range.end for one in mappings(first.pid) if one.path == str(library))
+    behind = Range(end, end + (1 << 22))
+    placed = replace(plan, libraries=(PlacedLibrary(str(library), base),), reserved=(behind,))
+    with launched(placed) as second:
+        reporter.read()
+        assert libraries_of(second.pid)[str(library)] == base
+        assert any(one.is_reserved and behind.end == one.range.end for one in mappings(second.pid))
+        assert all(one.is_reserved or not one.range.overlaps(behind) for one in mappings(second.pid))
 
 
 def test_libraries_stand_where_the_old_memcached_has_them() -> None:
