@@ -12,6 +12,8 @@
 
 enum { CACHED = 256 };
 
+static const uint32_t has_row = 1u << 31; /* beside the flags of the name row */
+
 /* What is known of a return address. Loaded and stored by one instruction: a signal handler meets no half entry. */
 typedef uint64_t cached __attribute__((vector_size(16)));
 union known {
@@ -32,7 +34,7 @@ static union known look_up(const struct mcr_modules *modules, uint64_t pc) {
     const struct mcr_name_row *name = module ? mcr_row_at(module, &module->names, pc - 1) : NULL;
     if (row)
         known.row = *row;
-    known.row.pc = name ? name->flags : 0;
+    known.row.pc = (name ? name->flags : 0) | (row ? has_row : 0);
     return known;
 }
 
@@ -116,7 +118,8 @@ static enum mcr_owner owner_of(const struct mcr_modules *modules, uint64_t pc) {
 
 /* Without the outermost frames that started main or the thread. */
 static uint32_t own_depth(const struct mcr_modules *modules, const uint64_t *returns, uint32_t depth) {
-    if (depth && know(modules, returns[depth - 1]).row.cfa == MCR_CFA_NONE)
+    struct mcr_unwind_row last = depth ? know(modules, returns[depth - 1]).row : (struct mcr_unwind_row){0};
+    if (last.pc & has_row && last.cfa == MCR_CFA_NONE)
         depth--;
     while (depth && owner_of(modules, returns[depth - 1]) == MCR_OF_LIBC)
         depth--;
