@@ -15,7 +15,7 @@ AGGREGATES = frozenset({TypeKind.STRUCT, TypeKind.UNION})
 
 def differences(old: Program, new: Program, match: Match) -> tuple[Change, ...]:
     """Types, enums, variables and functions that were added, removed, changed or renamed."""
-    layout = LayoutComparer(old.types, new.types)
+    layout = _shapes(old.types, new.types)
     changes = [
         *_types(old.types, new.types, match, layout),
         *_variables(old, new, match, layout),
@@ -25,11 +25,15 @@ def differences(old: Program, new: Program, match: Match) -> tuple[Change, ...]:
 
 
 def changed_types(old: Program, new: Program, match: Match) -> Iterator[tuple[DataType, DataType]]:
-    """Structs and unions whose layout differs."""
-    layout = LayoutComparer(old.types, new.types)
+    """Structs and unions whose layout differs. An enum that was renumbered is a difference of its own."""
+    layout = _shapes(old.types, new.types)
     for old_index, new_index in match.types.items():
         if old.types[old_index].kind in AGGREGATES and not layout.same(old_index, new_index):
             yield old.types[old_index], new.types[new_index]
+
+
+def _shapes(old: TypeTable, new: TypeTable) -> LayoutComparer:
+    return LayoutComparer(old, new, by_constants=False)
 
 
 def lost_members(old: TypeTable, new: TypeTable, one: DataType, now: DataType) -> list[Member]:
@@ -54,7 +58,7 @@ def member_lines(old: TypeTable, new: TypeTable, one: DataType, now: DataType) -
 
 def _moved(old: TypeTable, new: TypeTable, before: Member, after: Member) -> list[str]:
     parts = []
-    if not LayoutComparer(old, new).same(before.type, after.type):
+    if not _shapes(old, new).same(before.type, after.type):
         parts.append(f"{_type(old, before.type)} -> {_type(new, after.type)}")
     if _place(before) != _place(after):
         parts.append(f"offset {_place(before)} -> {_place(after)}")
@@ -140,6 +144,10 @@ def _variables(old: Program, new: Program, match: Match, layout: LayoutComparer)
 # The change of a struct is told once, not again for every variable of it.
 def _is_of_changed_type(old: TypeTable, one: Variable, now: Variable, new: TypeTable) -> bool:
     before, after = old.strip(one.type), new.strip(now.type)
+    while before is not None and after is not None and before.kind is after.kind is TypeKind.ARRAY:
+        if before.count != after.count:
+            return False
+        before, after = old.strip(before.target), new.strip(after.target)
     return before is not None and after is not None and before.kind in AGGREGATES and before.kind is after.kind
 
 

@@ -10,7 +10,8 @@ from pathlib import PurePosixPath
 
 from gdb_mcr.annotations.names import ProgramNames
 from gdb_mcr.model.annotation import Annotations, Side, TypeName
-from gdb_mcr.model.datatype import TypeKind
+from gdb_mcr.model.datatype import DataType, TypeKind, TypeTable
+from gdb_mcr.model.layout import LayoutComparer
 from gdb_mcr.model.match import Match
 from gdb_mcr.model.program import Function, Program
 from gdb_mcr.source import Span
@@ -31,14 +32,27 @@ def match_programs(old: Program, new: Program, annotations: Annotations) -> Matc
 
 def _types(old: Program, new: ProgramNames, annotations: Annotations) -> Iterator[tuple[int, int]]:
     renamed = {place.old: place.new for place in annotations.types}
+    layout = LayoutComparer(old.types, new.program.types)
     for one in old.types:
         if one.kind not in _TAGGED or not one.name or not one.complete:
             continue
         target = renamed.get(one.index)
         if target is None:
+            target = _twin(one, new.program.types, layout)
+        if target is None:
             target = new.same_type(one, TypeName(one.name, "", "", _NOWHERE))
         if target is not None:
             yield one.index, target
+
+
+# One header may declare a type in several shapes, by feature macros (struct tm of <time.h>): then the shape decides.
+def _twin(one: DataType, new: TypeTable, layout: LayoutComparer) -> int | None:
+    found = [
+        other.index
+        for other in new.named(one.name)
+        if other.kind is one.kind and other.complete and other.decl_file == one.decl_file
+    ]
+    return next((index for index in found if layout.same(one.index, index)), None) if len(found) > 1 else None
 
 
 def _variables(old: Program, new: ProgramNames, annotations: Annotations) -> Iterator[tuple[int, int]]:

@@ -116,7 +116,7 @@ def _renumbered(old: Program, new: Program, match: Match) -> Iterator[Finding]:
         one, now = old.types[old_index], new.types[new_index]
         if one.kind is not TypeKind.ENUM or not _moved(one, now):
             continue
-        lines = "; ".join(constant_lines(one, now)[:4])
+        lines = "; ".join([line.strip() for line in constant_lines(one, now) if "->" in line][:4])
         text = f"constants of enum {one.name} ({now.decl_file}) have other values: {lines}"
         settle = "values with this enum type are translated by name; copies in plain integers are not"
         yield Finding(f"R10:{one.name}", "R10", False, text, "", settle)

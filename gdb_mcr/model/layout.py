@@ -8,7 +8,9 @@ from gdb_mcr.model.datatype import DataType, Member, TypeKind, TypeTable
 class LayoutComparer:
     """Compares types of two programs member by member; sizes alone lie (SERVERS.md, "Sizes lie")."""
 
-    def __init__(self, old: TypeTable, new: TypeTable) -> None:
+    def __init__(self, old: TypeTable, new: TypeTable, *, by_constants: bool = True) -> None:
+        """:param by_constants: whether an enum with renumbered constants is another type."""
+        self._by_constants = by_constants
         self._old = old
         self._new = new
         self._known: dict[tuple[int, int], bool] = {}
@@ -24,7 +26,8 @@ class LayoutComparer:
         old, new = self._old.strip(old_index), self._new.strip(new_index)
         if old is None or new is None:
             return old is new
-        if is_integral(old) and is_integral(new) and TypeKind.ENUM not in (old.kind, new.kind):
+        by_constants = self._by_constants and TypeKind.ENUM in (old.kind, new.kind)
+        if is_integral(old) and is_integral(new) and not by_constants:
             return old.size == new.size and old.signed == new.signed
         if old.kind is not new.kind or old.size != new.size:
             return False

@@ -51,7 +51,8 @@ PAIRS = {
         ("tinyproxy", "1.11.1-2.1+deb12u1"),
         1,
         frozenset({"R8:process-model"}),
-        frozenset({"config_s", "conn_s", "request_s"}),
+        # Not request_s, as was first written here: reqs.h declares the same five members in both releases.
+        frozenset({"config_s", "conn_s"}),
         frozenset(),
     ),
 }

@@ -15,6 +15,7 @@ from gdb_mcr.model.annotation import Annotations
 from gdb_mcr.model.finding import Finding
 from gdb_mcr.model.program import Function, Program
 from tests.support.small_programs import new_program, old_program
+from tests.support.type_builder import Types
 
 
 def _with_functions(program: Program, *names: str, imports: frozenset[str] = frozenset()) -> Program:
@@ -101,3 +102,39 @@ def test_differences_when_a_member_moves_then_one_line_for_it_and_for_the_size(o
     assert changes["gone"].what == "removed"
     assert changes["added"].what == "added"
     assert changes["old_only"].subject == "variable"
+
+
+def _two_shapes_of_one_name(*, swapped: bool) -> Types:
+    types = Types()
+    shapes = [("tm_zone", types.long), ("__tm_zone", types.long)]
+    for field, one in reversed(shapes) if swapped else shapes:
+        types.struct("tm", 8, (field, 0, one))
+    return types
+
+
+def test_match_when_one_header_declares_two_shapes_then_the_shape_decides(old: Program) -> None:
+    before = replace(old, types=_two_shapes_of_one_name(swapped=False).table(), variables=())
+    after = replace(old, types=_two_shapes_of_one_name(swapped=True).table(), variables=())
+    match = match_programs(before, after, Annotations())
+    assert {before.types[a].members[0].name: after.types[b].members[0].name for a, b in match.types.items()} == {
+        "tm_zone": "tm_zone",
+        "__tm_zone": "__tm_zone",
+    }
+
+
+def _entry_with_enum(**constants: int) -> Types:
+    types = Types()
+    enum = types.enum("directive", **constants)
+    types.struct("entry", 16, ("name", 0, types.pointer(types.char)), ("value", 8, enum))
+    return types
+
+
+def test_findings_when_an_enum_is_renumbered_then_tells_it_once_and_not_of_structs_that_hold_it(old: Program) -> None:
+    before = replace(old, types=_entry_with_enum(FIRST=0, LAST=1).table(), variables=())
+    after = replace(old, types=_entry_with_enum(FIRST=0, NEXT=1, LAST=2).table(), variables=())
+    match = match_programs(before, after, Annotations())
+    (finding,) = static_findings(before, after, match, Annotations())
+    assert finding.id == "R10:directive"
+    assert "LAST = 1 -> 2" in finding.text
+    assert "NEXT" not in finding.text
+    assert [one.name for one in differences(before, after, match)] == ["directive"]
