@@ -82,7 +82,7 @@ static uint32_t span_take(struct mcr_span *span, struct mcr_vacancy *ret, uint32
             span->private_[MCR_SPAN_HEAD] = slots[--index].site;
         else
             index = span->private_[MCR_SPAN_CARVED]++;
-        slots[index] = (struct mcr_slot){.flags = MCR_SLOT_CACHED};
+        mcr_slot_set(&slots[index], (struct mcr_slot){.flags = MCR_SLOT_CACHED});
         ret[got++] = (struct mcr_vacancy){span->start + (uint64_t)index * span->slot_bytes, &slots[index]};
     }
     span->private_[MCR_SPAN_USED] += got;
@@ -109,7 +109,7 @@ static uint32_t class_take(uint32_t class, struct mcr_vacancy *ret, uint32_t wan
 /* The last free span of a class is kept for its next chunk. */
 static void span_give(struct mcr_span *span, struct mcr_slot *slot) {
     uint32_t index = (uint32_t)(slot - (struct mcr_slot *)span->slots), class = span->size_class;
-    *slot = (struct mcr_slot){.site = span->private_[MCR_SPAN_HEAD]};
+    mcr_slot_set(slot, (struct mcr_slot){.site = span->private_[MCR_SPAN_HEAD]});
     span->private_[MCR_SPAN_HEAD] = index + 1;
     if (!span->private_[MCR_SPAN_LISTED])
         list(span);
@@ -195,7 +195,7 @@ static void *small_take(uint32_t class, struct mcr_slot value) {
         return NULL;
     else if (bin->limit)
         one = bin->vacancies[--bin->count];
-    *one.slot = value;
+    mcr_slot_set(one.slot, value);
     return (void *)one.address;
 }
 
@@ -299,7 +299,8 @@ static void *no_memory(void) {
     return NULL;
 }
 
-void *mcr_heap_new(struct mcr_frame frame, size_t size, size_t alignment, bool zero) {
+void *mcr_heap_new(uint64_t pc, uint64_t sp, uint64_t bp, size_t size, size_t alignment, bool zero) {
+    const struct mcr_frame frame = {pc, sp, bp};
     struct mcr_placement placement = {.plan = -1};
     void *chunk = NULL;
     int saved = errno;
@@ -311,7 +312,7 @@ void *mcr_heap_new(struct mcr_frame frame, size_t size, size_t alignment, bool z
     if (logged)
         mcr_allocation_plan(frame, size, &placement);
     struct mcr_slot value = {.generation = mcr_heap.generation, .flags = MCR_SLOT_LIVE};
-    value.site = mcr_site_quick(cache_here(), frame);
+    value.site = mcr_site_find(cache_here(), frame);
     if (logged)
         value.flags |= MCR_SLOT_STARTUP;
     if (placement.address)

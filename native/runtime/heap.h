@@ -20,6 +20,9 @@
 #define MCR_HEAP_H
 
 #include "runtime.h"
+#include <string.h>
+
+#pragma GCC visibility push(hidden) /* reached without the global offset table */
 
 enum {
     MCR_PAGE = 1 << MCR_PAGE_SHIFT,
@@ -105,6 +108,13 @@ static inline struct mcr_span *mcr_span_of(uint64_t address) {
     return __builtin_expect(id != 0, 1) ? &mcr_heap.spans[id - 1] : NULL;
 }
 
+/* All of a slot by one store. */
+static inline void mcr_slot_set(struct mcr_slot *slot, struct mcr_slot value) {
+    uint64_t word =
+        value.size | (uint64_t)value.generation << 16 | (uint64_t)value.flags << 24 | (uint64_t)value.site << 32;
+    memcpy(slot, &word, sizeof word);
+}
+
 /* The slot that begins at this address of a small span; NULL if none does. */
 static inline struct mcr_slot *mcr_slot_of(const struct mcr_span *span, uint64_t address) {
     uint64_t offset = address - span->start;
@@ -129,10 +139,11 @@ bool mcr_bank_open(uint32_t bank, uint64_t pages);           /* its first pages 
 void mcr_span_enter(const struct mcr_span *span);            /* its pages lead to it */
 
 /* ---- heap.c ---- */
-void *mcr_heap_new(struct mcr_frame frame, size_t size, size_t alignment, bool zero); /* NULL and ENOMEM */
-void *mcr_heap_resize(struct mcr_frame frame, void *chunk, size_t size);              /* chunk != NULL, size > 0 */
-void mcr_heap_release(void *chunk);                                                   /* free */
-size_t mcr_heap_size(void *chunk);                                                    /* exact requested size */
+/* A new chunk, or NULL and ENOMEM. The caller's frame comes in parts: a hook then jumps here and saves no registers. */
+void *mcr_heap_new(uint64_t pc, uint64_t sp, uint64_t bp, size_t size, size_t alignment, bool zero);
+void *mcr_heap_resize(struct mcr_frame frame, void *chunk, size_t size); /* chunk != NULL, size > 0 */
+void mcr_heap_release(void *chunk);                                      /* free */
+size_t mcr_heap_size(void *chunk);                                       /* exact requested size */
 void mcr_span_list(struct mcr_span *span); /* offers its free slots; the caller holds its class's lock */
 
 /* ---- heap_adopt.c ---- */
@@ -154,15 +165,34 @@ static inline struct mcr_site_step *mcr_site_step_at(struct mcr_cache *cache, ui
     return &cache->steps[key * 0x9e3779b97f4a7c15ull >> 32 & (MCR_SITES_CACHED - 1)];
 }
 
-static inline uint32_t mcr_site_quick(struct mcr_cache *cache, struct mcr_frame frame) {
-    const struct mcr_site_step *step = mcr_site_step_at(cache, frame.pc);
-    if (__builtin_expect(step->key == frame.pc && !step->row && cache->modules == mcr_control.modules.count, 1))
-        return step->next;
-    return mcr_site_find(cache, frame);
+/* Follows the steps that the thread remembers. 0: mcr_site_find() must be asked. */
+static inline __attribute__((always_inline)) uint32_t mcr_site_quick(struct mcr_cache *cache, struct mcr_frame at) {
+    uint64_t prefix = 0;
+    if (__builtin_expect(cache->modules != mcr_control.modules.count, 0))
+        return 0;
+    for (int depth = 0; depth < MCR_SITE_DEPTH; depth++) {
+        uint64_t key = at.pc | prefix << 48;
+        const struct mcr_site_step *step = mcr_site_step_at(cache, key);
+        if (__builtin_expect(step->key != key, 0))
+            return 0;
+        if (!step->row)
+            return step->next;
+        struct mcr_unwind_row row;
+        memcpy((char *)&row + sizeof row.pc, &step->row, sizeof step->row);
+        uint64_t cfa = (row.cfa == MCR_CFA_RSP ? at.sp : at.bp) + 8ull * row.offset;
+        if (row.rbp_saved)
+            at.bp = *(const uint64_t *)(cfa - 8ull * row.rbp_saved);
+        at.pc = *(const uint64_t *)(cfa - 8);
+        at.sp = cfa;
+        prefix = step->next;
+    }
+    return 0;
 }
 
 /* ---- allocations.c ---- */
 bool mcr_allocations_init(void);
 bool mcr_allocations_open(void); /* start-up is being logged */
+
+#pragma GCC visibility pop
 
 #endif

@@ -2,8 +2,9 @@
  * heap_adopt.c - N and O's heap.
  *
  * Before the transfer N knows only those of O's spans that the placement plan leads to; nothing in them is handed out
- * but by the plan. The adoption brings all of O's spans as they are now. Where both know a slot, N's placed chunk stays;
- * O's live chunks become inherited ones, and free slots are N's from then on. Bytes are the controller's concern.
+ * but by the plan. The adoption brings all of O's spans as they are now. Where both know a slot, N's placed chunk stays, as
+ * large as the larger of the two; O's other live chunks become inherited ones, and free slots are N's from then on. The
+ * bytes are the controller's concern.
  */
 #include "heap.h"
 #include <errno.h>
@@ -191,10 +192,13 @@ static int adopt_span(const struct mcr_adoption *adoption, const struct mcr_span
         return error;
     for (uint32_t i = 0; i < span->slot_count; i++) {
         struct mcr_slot *slot = &slots_of(span)[i];
-        if (slot->flags || !(old_slots[i].flags & MCR_SLOT_LIVE))
+        if (!(old_slots[i].flags & MCR_SLOT_LIVE))
             continue;
-        *slot = inherited(adoption, old_slots[i]);
-        span->large_size = old->large_size;
+        uint16_t size = slot->size;
+        if (!slot->flags)
+            *slot = inherited(adoption, old_slots[i]);
+        slot->size = size > old_slots[i].size ? size : old_slots[i].size;
+        span->large_size = span->large_size > old->large_size ? span->large_size : old->large_size;
     }
     return 0;
 }

@@ -61,7 +61,7 @@ void *mcr_early_new(size_t size, size_t alignment, bool zero) {
 void *mcr_early_resize(struct mcr_frame frame, void *chunk, size_t size) {
     if (in_area(chunk)) {
         size_t old_size = *area_size(chunk);
-        void *moved = size <= old_size ? chunk : mcr_heap_new(frame, size, 16, false);
+        void *moved = size <= old_size ? chunk : mcr_heap_new(frame.pc, frame.sp, frame.bp, size, 16, false);
         if (moved && moved != chunk)
             memcpy(moved, chunk, old_size);
         else if (moved)

@@ -14,25 +14,30 @@
 
 #define HOOK __attribute__((visibility("default")))
 
-/* Expands in the hook itself: MCR_CALLER() is the program's frame. NULL: not as easy as that. */
-static inline __attribute__((always_inline)) void *quick(struct mcr_frame frame, size_t size) {
+#define INLINE static inline __attribute__((always_inline)) /* MCR_CALLER() is then the program's frame */
+
+INLINE void *take(struct mcr_frame frame, size_t size, size_t alignment, bool zero) {
+    return mcr_heap_new(frame.pc, frame.sp, frame.bp, size, alignment, zero);
+}
+
+/* From the thread's cache, for a known site; NULL: it is not as easy as that. */
+INLINE void *take_quickly(struct mcr_frame frame, size_t size) {
     struct mcr_cache *cache = mcr_self.heap_cache;
     if (__builtin_expect(!cache || size > MCR_SMALL_MAX || mcr_is_startup(), 0))
         return NULL;
     struct mcr_bin *bin = &cache->bins[mcr_class_of(size)];
-    if (__builtin_expect(bin->count == 0, 0))
+    uint32_t count = bin->count, site = mcr_site_quick(cache, frame);
+    if (__builtin_expect(count == 0 || site == 0, 0))
         return NULL;
-    struct mcr_slot value = {.size = (uint16_t)size, .generation = mcr_heap.generation, .flags = MCR_SLOT_LIVE};
-    value.site = mcr_site_quick(cache, frame);
-    struct mcr_vacancy vacancy = bin->vacancies[--bin->count];
-    *vacancy.slot = value;
+    bin->count = --count;
+    struct mcr_vacancy vacancy = bin->vacancies[count];
+    mcr_slot_set(vacancy.slot, (struct mcr_slot){(uint16_t)size, mcr_heap.generation, MCR_SLOT_LIVE, site});
     return (void *)vacancy.address;
 }
 
 HOOK void *malloc(size_t size) {
-    struct mcr_frame frame = MCR_CALLER();
-    void *chunk = quick(frame, size);
-    return __builtin_expect(chunk != NULL, 1) ? chunk : mcr_heap_new(frame, size, 16, false);
+    void *chunk = take_quickly(MCR_CALLER(), size);
+    return __builtin_expect(chunk != NULL, 1) ? chunk : take(MCR_CALLER(), size, 16, false);
 }
 
 HOOK void free(void *chunk) {
@@ -59,13 +64,13 @@ HOOK void *calloc(size_t count, size_t size) {
         errno = ENOMEM;
         return NULL;
     }
-    void *chunk = quick(frame, bytes);
-    return __builtin_expect(chunk != NULL, 1) ? memset(chunk, 0, bytes) : mcr_heap_new(frame, bytes, 16, true);
+    void *chunk = take_quickly(frame, bytes);
+    return __builtin_expect(chunk != NULL, 1) ? memset(chunk, 0, bytes) : take(frame, bytes, 16, true);
 }
 
-static inline __attribute__((always_inline)) void *resize(struct mcr_frame frame, void *chunk, size_t size) {
+INLINE void *resize(struct mcr_frame frame, void *chunk, size_t size) {
     if (!chunk)
-        return mcr_heap_new(frame, size, 16, false);
+        return take(frame, size, 16, false);
     if (size)
         return mcr_heap_resize(frame, chunk, size);
     mcr_heap_release(chunk);
@@ -85,7 +90,7 @@ HOOK void *reallocarray(void *chunk, size_t count, size_t size) {
 }
 
 /* As glibc: any alignment is taken for the next power of two. */
-static inline __attribute__((always_inline)) void *aligned(struct mcr_frame frame, size_t alignment, size_t size) {
+INLINE void *aligned(struct mcr_frame frame, size_t alignment, size_t size) {
     size_t power = 16;
     if (alignment > SIZE_MAX / 2 + 1) {
         errno = EINVAL;
@@ -93,7 +98,7 @@ static inline __attribute__((always_inline)) void *aligned(struct mcr_frame fram
     }
     while (power < alignment)
         power *= 2;
-    return mcr_heap_new(frame, size, power, false);
+    return take(frame, size, power, false);
 }
 
 HOOK void *memalign(size_t alignment, size_t size) { return aligned(MCR_CALLER(), alignment, size); }

@@ -155,27 +155,8 @@ static uint32_t walk(struct mcr_cache *cache, struct mcr_frame frame) {
 }
 
 uint32_t mcr_site_find(struct mcr_cache *cache, struct mcr_frame frame) {
-    struct mcr_frame at = frame;
-    uint32_t prefix = 0;
-    if (cache->modules != mcr_control.modules.count)
-        return walk(cache, frame);
-    for (int depth = 0; depth < MCR_SITE_DEPTH; depth++) {
-        uint64_t key = step_key(at.pc, prefix);
-        const struct mcr_site_step *step = mcr_site_step_at(cache, key);
-        struct mcr_unwind_row row;
-        if (step->key != key)
-            break;
-        if (!step->row)
-            return step->next;
-        memcpy((char *)&row + sizeof row.pc, &step->row, sizeof step->row);
-        uint64_t cfa = (row.cfa == MCR_CFA_RSP ? at.sp : at.bp) + 8ull * row.offset;
-        if (row.rbp_saved)
-            at.bp = *(const uint64_t *)(cfa - 8ull * row.rbp_saved);
-        at.pc = *(const uint64_t *)(cfa - 8);
-        at.sp = cfa;
-        prefix = step->next;
-    }
-    return walk(cache, frame);
+    uint32_t site = mcr_site_quick(cache, frame);
+    return site ? site : walk(cache, frame);
 }
 
 /* Needs the allocator's own memory. Sites below site_base are O's; they come with the adoption. */

@@ -20,7 +20,7 @@ enum {
     BINS = EXACT + MCR_BANK_SHIFT - MCR_PAGE_SHIFT - 5, /* longer ones one for each power of two */
     SCAN = 64,                                          /* runs looked at in one list */
     WINDOW_TRIES = 64,
-    DIRTY_MIN = 2048, /* dirty pages that are kept in any case */
+    DIRTY_MIN = 4096, /* dirty pages that are kept in any case */
     PURGE_MIN = 4     /* shorter runs are not worth a system call */
 };
 #define WINDOW_LOW  0x100000000000ull /* above what a fixed program uses, below PIEs (0x55...) and mappings (0x7...) */
@@ -223,7 +223,7 @@ static void clear(uint64_t start, uint64_t bytes) { MCR_SYS(madvise, start, byte
 /* Gives the memory of dirty runs to the kernel, long ones first, until half the allowance is left. */
 static void purge(void) {
     const struct mcr_bank *bank = &mcr_control.banks[mcr_heap.bank];
-    uint64_t allowance = DIRTY_MIN + bank->used_pages / 8;
+    uint64_t allowance = DIRTY_MIN + bank->used_pages / 4;
     if (dirty_pages <= allowance)
         return;
     for (uint32_t bin = BINS; bin-- > PURGE_MIN && dirty_pages > allowance / 2;) {
