@@ -3,7 +3,8 @@
  *
  *  - A file that exists is not truncated or appended to: N writes into a memfd instead, and at commit the bytes go to
  *    the file and the file takes the memfd's numbers. Files opened for writing in another way are guarded: what is
- *    written to them is dropped. A file that N creates is made at once, and removed if N dies before commit.
+ *    written to them is dropped, until N truncates one to nothing (a PID file): then it is as if opened so. A file that
+ *    N creates is made at once, and removed if N dies before commit.
  *  - unlink, kill and sends are dropped: the path, the process, the peer are O's. A file whose unlink was dropped looks
  *    as if it did not exist. A rename of a file that N created onto one that exists is done at commit.
  *  - Locks are taken at commit, and options of O's sockets set then.
@@ -188,11 +189,36 @@ static bool is_own_file(const struct stat *status) {
     return find(CREATED, status);
 }
 
-bool mcr_effect_truncate(int fd, const char *path) {
+static void put_at(int fd, int number) {
+    long flags = MCR_SYS(fcntl, number, F_GETFD);
+    if (flags >= 0)
+        MCR_SYS(dup3, fd, number, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+}
+
+/* A guarded file is written anew: from here on into a memfd. */
+static void start_over(int fd) {
     struct stat status;
-    if (fd >= 0)
-        return mcr_fd_flags(fd) & (MCR_FD_GUARDED | MCR_FD_CLAIMED);
-    return look(AT_FDCWD, path, 0, &status) && !is_own_file(&status);
+    struct record *record;
+    long target = MCR_SYS(dup, fd), memory = MCR_SYS(memfd_create, "mcr-withheld", MFD_CLOEXEC);
+    if (target < 0 || memory < 0 || MCR_SYS(fstat, fd, &status) < 0 || !(record = add(REPLACED)))
+        return;
+    identify(record, &status);
+    record->truncate = true;
+    record->target = mcr_fd_private((int)target);
+    record->memory = mcr_fd_private((int)memory);
+    put_at(record->memory, fd);
+    mcr_fd_set_flags(fd, mcr_fd_flags(fd) & ~(uint32_t)MCR_FD_GUARDED);
+}
+
+bool mcr_effect_truncate(int fd, const char *path, off_t size) {
+    struct stat status;
+    if (fd < 0)
+        return look(AT_FDCWD, path, 0, &status) && !is_own_file(&status);
+    if (mcr_fd_flags(fd) & MCR_FD_GUARDED && size == 0) {
+        start_over(fd);
+        return true;
+    }
+    return mcr_effect_write(fd);
 }
 
 /* A child of N's own may be signalled; of a child alone the kernel has something to say here. */
@@ -263,12 +289,6 @@ static void copy_bytes(int from, int to) {
         }
         offset += size;
     }
-}
-
-static void put_at(int fd, int number) {
-    long flags = MCR_SYS(fcntl, number, F_GETFD);
-    if (flags >= 0)
-        MCR_SYS(dup3, fd, number, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
 }
 
 /* The file takes the place of the memfd at every number that stands for it. */

@@ -183,7 +183,7 @@ int mcr_effect_open(int dirfd, const char *path, int flags, struct mcr_opening *
 void mcr_effect_created(int dirfd, const char *path);
 bool mcr_effect_unlink(int dirfd, const char *path); /* true: withhold it; so do all below */
 bool mcr_effect_rename(int from_dir, const char *from, int to_dir, const char *to);
-bool mcr_effect_truncate(int fd, const char *path); /* fd -1: the path counts */
+bool mcr_effect_truncate(int fd, const char *path, off_t size); /* fd -1: the path counts */
 bool mcr_effect_kill(pid_t pid);
 bool mcr_effect_write(int fd);
 bool mcr_effect_send(int fd);

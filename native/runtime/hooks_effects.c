@@ -97,7 +97,7 @@ static int truncate_logged(int fd, const char *path, off_t size, struct mcr_fram
     struct mcr_call call = MCR_CALL(TRUNCATE, fd, size);
     set_path(&call, path);
     mcr_call_begin(&call, frame);
-    if (mcr_call_is_early(&call) && mcr_effect_truncate(fd, path))
+    if (mcr_call_is_early(&call) && mcr_effect_truncate(fd, path, size))
         return (int)mcr_call_withhold(&call, 0);
     mcr_call_result(&call, path ? mcr_real.truncate(path, size) : mcr_real.ftruncate(fd, size));
     return (int)mcr_call_end(&call);
@@ -139,6 +139,7 @@ int mcr_hook_kill(pid_t pid, int signal) {
     if (signal || pid != mcr_settings->old_pid)
         return (int)mcr_call_withhold(&call, 0);
     errno = ESRCH; /* "is it still there?": when N serves, it is not */
+    call.flags = MCR_OPF_WITHHELD;
     mcr_call_result(&call, -1);
     return (int)mcr_call_end(&call);
 }
