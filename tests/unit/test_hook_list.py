@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 RUNTIME = Path(__file__).parents[2] / "native" / "runtime"
-ALLOCATOR = frozenset(
-    "malloc free calloc realloc reallocarray memalign aligned_alloc posix_memalign valloc pvalloc "
-    "malloc_usable_size".split()
-)
+ALLOCATOR = {
+    *("malloc", "free", "calloc", "realloc", "reallocarray", "memalign", "aligned_alloc", "posix_memalign"),
+    *("valloc", "pvalloc", "malloc_usable_size"),
+}
 
 
 def hooked() -> set[str]:
