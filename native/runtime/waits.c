@@ -5,8 +5,8 @@
  *
  * O, while control.hold is set: a thread that arrives at an external or timed wait stays here until `hold` is cleared or
  * its deadline passes, then waits for what is left of its time. The controller cannot wake a futex in another process,
- * so the word is looked at every two milliseconds. A signal that came meanwhile has been handled: calls that such a
- * signal would have ended return EINTR.
+ * so one of the held threads looks at the word every two milliseconds, for all of them. A signal that came meanwhile
+ * has been handled: calls that such a signal would have ended return EINTR.
  *
  * N before commit: external and timed waits are held at first arrival, since N must not take what is meant for O. Waits
  * for N's own threads go on. The initial thread, held, ends start-up and serves the channel. If it only waits for its
@@ -26,6 +26,7 @@ enum { HOLD_SLICE_NS = 2000000, LOOK_SLICE_NS = 50000000 };
 
 static volatile uint32_t gate;    /* N: 1 = released; a futex */
 static volatile uint32_t serving; /* N: 1 = somebody serves the channel */
+static volatile uint32_t watched; /* O: 1 = a held thread looks at `hold`; a futex for the others */
 
 static void count_held(int change) { __atomic_fetch_add(&mcr_control.held, change, __ATOMIC_SEQ_CST); }
 
@@ -35,9 +36,10 @@ static bool holds_new(uint32_t kind, bool external) {
     return external || (kind == MCR_WAIT_TIMED && (mcr_control.state != MCR_STATE_STARTUP || mcr_startup_is_over()));
 }
 
+static bool is_held(void) { return mcr_control.hold && mcr_now_ns() < mcr_control.hold_deadline_ns; }
+
 static bool holds_old(uint32_t kind) {
-    return mcr_control.hold && mcr_control.state == MCR_STATE_SERVING && mcr_now_ns() < mcr_control.hold_deadline_ns &&
-           (kind == MCR_WAIT_EXTERNAL || kind == MCR_WAIT_TIMED);
+    return is_held() && mcr_control.state == MCR_STATE_SERVING && (kind == MCR_WAIT_EXTERNAL || kind == MCR_WAIT_TIMED);
 }
 
 bool mcr_wait_holds(uint32_t kind) {
@@ -46,16 +48,28 @@ bool mcr_wait_holds(uint32_t kind) {
     return mcr_unreleased ? holds_new(kind, kind == MCR_WAIT_EXTERNAL) : holds_old(kind);
 }
 
+/* One thread looks at the word for all, so that the others do not run at all meanwhile. True: a signal came. */
+static bool watch_hold(void) {
+    const struct timespec look = {0, HOLD_SLICE_NS}, relay = {0, LOOK_SLICE_NS};
+    bool interrupted = false;
+    if (__atomic_exchange_n(&watched, 1, __ATOMIC_SEQ_CST))
+        return MCR_SYS(futex, &watched, FUTEX_WAIT_PRIVATE, 1, &relay) == -EINTR;
+    while (is_held())
+        if (MCR_SYS(futex, &mcr_control.hold, FUTEX_WAIT_PRIVATE, 1, &look) == -EINTR)
+            interrupted = true;
+    __atomic_store_n(&watched, 0, __ATOMIC_SEQ_CST);
+    MCR_SYS(futex, &watched, FUTEX_WAKE_PRIVATE, INT32_MAX);
+    return interrupted;
+}
+
 /* O: stays until the hold ends. */
 static enum mcr_verdict hold_old(struct mcr_wait *wait) {
-    const struct timespec slice = {0, HOLD_SLICE_NS};
     bool interrupted = false;
     wait->entered_ns = mcr_now_ns();
     wait->thread->wait = MCR_WAIT_HELD;
     count_held(1);
-    for (uint32_t hold; (hold = mcr_control.hold) && mcr_now_ns() < mcr_control.hold_deadline_ns;)
-        if (MCR_SYS(futex, &mcr_control.hold, FUTEX_WAIT_PRIVATE, hold, &slice) == -EINTR)
-            interrupted = true;
+    while (is_held())
+        interrupted |= watch_hold();
     count_held(-1);
     wait->thread->wait = wait->kind;
     return interrupted ? MCR_INTERRUPTED : MCR_GO;
