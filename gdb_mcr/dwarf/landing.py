@@ -73,6 +73,12 @@ class LandingFinder:
         found = [*self._in_registers(path), *self._in_slots(return_address, path, chain), *self._in_statics(path)]
         return sorted(found)
 
+    def is_stored_away(self, path: ResultPath, return_address: int, chain: Chain) -> bool:
+        """Whether the result is seen to go into memory that is not the function's own frame."""
+        base = chain[-1].attributes.get(At.FRAME_BASE)
+        places = (self._frame_offset(return_address, base, *store) for store in path.stores)
+        return bool(path.globals) or any(place is None for place in places)
+
     def _in_registers(self, path: ResultPath) -> Iterator[Landing]:
         for distance, (at, holders) in enumerate(path.registers.items()):
             for register, is_parameter, type_index, name in self._by_start.get(at, ()):

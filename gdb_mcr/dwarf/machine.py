@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from gdb_mcr.dwarf.elf import R_GLOB_DAT, R_JUMP_SLOT, ElfImage
+from gdb_mcr.dwarf.elf import R_64, R_GLOB_DAT, R_JUMP_SLOT, ElfImage
 
 RAX, RSP, RBP = 0, 4, 5
 """Register numbers as machine code has them."""
@@ -22,6 +22,7 @@ _MAX_INSTRUCTIONS = 64
 _LONGEST = 16  # bytes of an instruction, rounded up
 _RET = 0xC3
 _PLT_SECTIONS = (".plt", ".plt.sec", ".plt.got")
+_FUNCTION_RELOCATIONS = frozenset({R_64, R_GLOB_DAT, R_JUMP_SLOT})
 _REL32 = struct.Struct("<i")
 
 Callee = int | str
@@ -33,7 +34,7 @@ class CallFinder:
 
     def __init__(self, image: ElfImage) -> None:
         self._image = image
-        self._slots = {one.address: one.symbol for one in image.relocations if one.kind in (R_JUMP_SLOT, R_GLOB_DAT)}
+        self._slots = {one.address: one.symbol for one in image.relocations if one.kind in _FUNCTION_RELOCATIONS}
         self.stubs = dict(self._iter_stubs())
         """Address of a PLT stub to the name of the function that it calls."""
 
@@ -58,7 +59,7 @@ class CallFinder:
                 yield back, self.stubs[target]
             at = code.find(0xE8, at + 1)
 
-    # call *slot(%rip), which -fno-plt makes.
+    # call *slot(%rip): made by -fno-plt, or a table of functions that starts out with libc's (hiredis: hi_malloc).
     def _iter_through_got(self, code: bytes, base: int) -> Iterator[tuple[int, Callee]]:
         at = code.find(b"\xff\x15")
         while 0 <= at <= len(code) - 6:

@@ -6,7 +6,6 @@ precision. So every call in doubt is entered as raw bytes, which also ends the s
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -46,6 +45,7 @@ class _Call:
     chain: Chain
     fate: _Fate = _Fate.UNKNOWN
     is_returned: bool = False
+    is_stored_away: bool = False
     pointee: int = RAW
     variable: str = ""
     is_followed: bool = False
@@ -67,6 +67,8 @@ class SiteReader:
         self._called = {one.callee for one in self._calls}
         self._wrappers: set[int] = set()
         """Offsets of the entries of (concrete) functions."""
+        self._alloc_by_name: set[int] = set()
+        """Of these, the ones whose name says so. Some call through a pointer (Lua's luaM_realloc_)."""
         self._find_wrappers()
 
     def is_wrapper(self, chain: Chain) -> bool:
@@ -75,10 +77,8 @@ class SiteReader:
 
     def sites(self) -> tuple[AllocationSite, ...]:
         """One entry for each allocating call but those whose result a wrapper passes on; sorted by return address."""
-        calls = self._allocating_calls()
-        counts = Counter(die.offset for one in calls for die in one.chain)
-        found = [self._site(one, counts) for one in calls]
-        return tuple(sorted((one for one in found if one is not None), key=lambda one: one.return_address))
+        calls = [one for one in self._allocating_calls() if not self._is_passed_on(one)]
+        return tuple(sorted(map(self._site, calls), key=lambda one: one.return_address))
 
     def _allocating_calls(self) -> list[_Call]:
         calls = [one for one in self._calls if self._allocates(one.callee)]
@@ -91,25 +91,14 @@ class SiteReader:
             return callee in ALLOCATORS or callee in RAW_ALLOCATORS
         return self._function_at[callee].offset in self._wrappers
 
-    def _site(self, call: _Call, counts: Counter[int]) -> AllocationSite | None:
+    def _site(self, call: _Call) -> AllocationSite:
         function = self._debug.name(call.chain[-1])
+        site = AllocationSite(call.return_address, call.pointee, call.variable, function, SiteRule.VARIABLE)
         if call.fate in (_Fate.TYPED, _Fate.RAW):
-            return AllocationSite(call.return_address, call.pointee, call.variable, function, SiteRule.VARIABLE)
-        raw = AllocationSite(call.return_address, RAW, call.variable, function, SiteRule.RETURN_TYPE)
-        for die in call.chain:
-            returns, pointee = self._returns(die)
-            if returns == _TYPED and self._is_result(call, die, counts):
-                return replace(raw, type=pointee)
-            if returns != _UNTYPED:
-                return raw
-        return None if self._is_result(call, call.chain[-1], counts) else raw
-
-    # Whether what `die` returns is what the call returned: seen in the code, or the only thing that it can be.
-    @staticmethod
-    def _is_result(call: _Call, die: Die, counts: Counter[int]) -> bool:
-        if call.is_returned and die is call.chain[-1]:
-            return True
-        return counts[die.offset] == 1 or call.fate is _Fate.UNTYPED
+            return site
+        returns, pointee = self._returns(call.chain[-1])
+        is_typed = returns == _TYPED and call.is_returned
+        return replace(site, type=pointee if is_typed else RAW, rule=SiteRule.RETURN_TYPE)
 
     # ---- where results go
 
@@ -119,6 +108,7 @@ class SiteReader:
         call.is_followed = True
         path = self._landings.follow(call.return_address)
         call.is_returned = path.is_returned
+        call.is_stored_away = self._landings.is_stored_away(path, call.return_address, call.chain)
         landings = self._landings.landings(path, call.return_address, call.chain)
         if call.callee in RAW_ALLOCATORS:
             call.fate, call.variable = _Fate.RAW, next((one.name for one in landings), "")
@@ -146,29 +136,26 @@ class SiteReader:
         candidates = {
             die.offset: die
             for start, die in self._function_at.items()
-            if self._returns(die)[0] in (_UNTYPED, _TEXT) and not self._is_thread_routine(start, die)
+            if self._returns(die)[0] == _UNTYPED and not self._is_thread_routine(start, die)
         }
-        self._wrappers = {offset for offset, die in candidates.items() if self._says_alloc(die)}
+        self._alloc_by_name = {offset for offset, die in candidates.items() if "alloc" in self._debug.name(die).lower()}
+        self._wrappers = set(self._alloc_by_name)
         before = -1
         while len(self._wrappers) != before:
             before = len(self._wrappers)
-            calls = self._allocating_calls()
-            counts = Counter(die.offset for one in calls for die in one.chain)
-            self._wrappers |= {
-                one.chain[-1].offset
-                for one in calls
-                if one.chain[-1].offset in candidates and self._is_passed_on(one, counts)
-            }
+            found = {one.chain[-1].offset for one in self._allocating_calls() if self._flows_out(one)}
+            self._wrappers |= found & candidates.keys()
 
-    # A wrapper does not keep what it allocates in a typed variable or object of its own.
-    def _is_passed_on(self, call: _Call, counts: Counter[int]) -> bool:
-        if call.fate is _Fate.TYPED or any(self._returns(die)[0] in (_TYPED, _NO_POINTER) for die in call.chain):
+    def _is_passed_on(self, call: _Call) -> bool:
+        return self.is_wrapper(call.chain) and self._flows_out(call)
+
+    # Whether the function returns what the call returned, as void *: seen in the code, or likely and nothing speaks
+    # against it. All inlined calls in between must return void * too.
+    def _flows_out(self, call: _Call) -> bool:
+        if call.fate is _Fate.TYPED or any(self._returns(die)[0] != _UNTYPED for die in call.chain):
             return False
-        return call.fate is _Fate.RAW or self._is_result(call, call.chain[-1], counts)
-
-    # Allocators that call through a pointer (Lua's luaM_realloc_) are known by what they return and their name alone.
-    def _says_alloc(self, die: Die) -> bool:
-        return self._returns(die)[0] == _UNTYPED and "alloc" in self._debug.name(die).lower()
+        is_likely = call.fate is _Fate.UNTYPED or call.chain[-1].offset in self._alloc_by_name
+        return call.is_returned or (is_likely and not call.is_stored_away and call.fate is not _Fate.RAW)
 
     # void *f(void *) that nobody calls: started as a thread, it returns an exit status.
     def _is_thread_routine(self, start: int, die: Die) -> bool:
