@@ -6,7 +6,8 @@ side. Within it, four looks follow one another, each at what the one before left
 1. content: type, size and bytes agree, if the bytes tell the elements of this sequence apart;
 2. name: type and the first text in or behind it agree (an object that has grown still has its name);
 3. shape: type, size and name agree, in this order;
-4. place: as many elements on either side, of the same known types and names, or one alone on both.
+4. place: as many elements on either side, of the same types and names as far as they are known; of unknown types,
+   one alone on both.
 
 A look pairs only what has no alternative. What stays over is not paired: see `Alignment.uncertain`.
 Source: FACTS-E2E obstacles 3 and 4.
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from gdb_mcr.model.startup_log import Allocation, ThreadEntry
 from gdb_mcr.reinit.sequences import Pair, certain_pairs, iter_gaps, longest_ascending, unique_pairs
@@ -69,6 +70,9 @@ class Alignment:
 GroupKey = tuple[int, int]
 """Thread key, call stack ID."""
 
+_Key = TypeVar("_Key", bound=Hashable)
+_Place = tuple[Hashable, Hashable]  # type, name
+
 
 def align(old: LogSide, new: LogSide) -> Alignment:
     """Aligns the logs, each side's sequences in the order of `nth`. Near-linear in their length."""
@@ -103,6 +107,8 @@ class _Sequence:
     def __init__(self, side: LogSide, members: Sequence[Allocation]) -> None:
         self.members = members
         self.types: list[Hashable] = [side.type_key(one) for one in members]
+        self.names: list[Hashable] = [None] * len(members)
+        self.wholes: list[Hashable] = [None] * len(members)
         self._content = side.content
 
     def __len__(self) -> int:
@@ -113,8 +119,8 @@ class _Sequence:
 
     def read(self) -> None:
         contents = [self._content(one) for one in self.members]
-        self.names: list[Hashable] = [one.name for one in contents]
-        self.wholes: list[Hashable] = [
+        self.names = [one.name for one in contents]
+        self.wholes = [
             None if content.whole is None else (kind, one.base_size, content.whole)
             for kind, one, content in zip(self.types, self.members, contents, strict=True)
         ]
@@ -130,16 +136,16 @@ class _Sequence:
             (kind, name, one.first_size) for kind, name, one in zip(self.types, self.names, self.members, strict=True)
         ]
 
-    def places(self) -> list[Hashable]:
-        return [None if kind is None else (kind, name) for kind, name in zip(self.types, self.names, strict=True)]
+    def places(self) -> list[_Place]:
+        return list(zip(self.types, self.names, strict=True))
 
 
 def _align_group(old: _Sequence, new: _Sequence) -> list[Pair]:
-    if None in old.types or None in new.types:
+    if not (any(old.types) and any(new.types)):  # one side knows no types here: they cannot be compared
         old.forget_types()
         new.forget_types()
     if len(old) == len(new) == 1:
-        return [(0, 0)] if old.types == new.types else []
+        return _by_place(old.places(), new.places())
     old.read()
     new.read()
     if not (_is_telling(old.names) and _is_telling(new.names)):
@@ -167,16 +173,27 @@ def _is_telling(keys: Sequence[Hashable]) -> bool:
 _FEW = 4  # so many keys may repeat now and then and tell their elements apart all the same
 
 
-# Equal counts between two pairs, all of the same known types in the same order.
-def _by_place(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[Pair]:
-    return [(i, i) for i in range(len(old))] if old == new and None not in old else []
+# Equal counts between two pairs, nothing known that differs; where types are not known, one element alone.
+def _by_place(old: Sequence[_Place], new: Sequence[_Place]) -> list[Pair]:
+    if len(old) != len(new):
+        return []
+    rows = list(zip(old, new, strict=True))
+    fits = all(_agree(one, other) for one, other in rows)
+    certain = len(rows) == 1 or all(kind is not None for (kind, _), (_, _) in rows)
+    return [(i, i) for i in range(len(rows))] if fits and certain else []
 
 
-Look = Callable[[Sequence[Hashable], Sequence[Hashable]], list[Pair]]
+def _agree(one: _Place, other: _Place) -> bool:
+    return all(a == b or a is None or b is None for a, b in zip(one, other, strict=True))
 
 
 # Pairs that cross others (reordered tables) count as pairs, but only the ascending ones bound the gaps.
-def _fill(pairs: list[Pair], look: Look, old: Sequence[Hashable], new: Sequence[Hashable]) -> list[Pair]:
+def _fill(
+    pairs: list[Pair],
+    look: Callable[[Sequence[_Key], Sequence[_Key]], list[Pair]],
+    old: Sequence[_Key],
+    new: Sequence[_Key],
+) -> list[Pair]:
     taken_old, taken_new = {i for i, _ in pairs}, {j for _, j in pairs}
     more: list[Pair] = []
     for left, right in iter_gaps(longest_ascending(pairs), len(old), len(new)):

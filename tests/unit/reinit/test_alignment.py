@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -181,6 +181,24 @@ def test_one_alone_pairs_whatever_its_size_unless_its_type_is_another() -> None:
     assert aligned(old, new).old_of == {0: 0, 1: 1}
     new.types[LOOP] = "item"
     assert aligned(old, new).old_of == {1: 1}
+
+
+def test_one_alone_between_two_pairs_may_have_another_size() -> None:
+    """One function that allocates several things, of which the types are known in part."""
+    old, new = Startup(), Startup()
+    for startup, grown in ((old, 0), (new, 24)):
+        startup.malloc(LOOP, bytes(16))
+        startup.malloc(LOOP, bytes(100 + grown))
+        startup.malloc(LOOP, bytes(48))
+        startup.malloc(LOOP, bytes(200 + grown))
+        startup.malloc(LOOP, bytes(201 + grown))
+    assert aligned(old, new).old_of == {0: 0, 1: 1, 2: 2}
+
+    def side(startup: Startup) -> LogSide:
+        kinds = [None, "conn", None, "buffer", "buffer"]
+        return replace(startup.side(), type_key=lambda one: kinds[one.nth])
+
+    assert align(side(old), side(new)).old_of == {i: i for i in range(5)}
 
 
 def test_threads_are_told_apart_by_their_creation() -> None:
