@@ -68,6 +68,17 @@ def slot_addresses(spans: bytes) -> array[int]:
     return array("Q", spans)[layout.Span.slots.offset // WORD :: _SPAN // WORD]
 
 
+def used_spans(spans: bytes) -> list[Range]:
+    """The memory of each span that holds chunks."""
+    starts = array("Q", spans)[layout.Span.start.offset // WORD :: _SPAN // WORD]
+    pages = array("I", spans)[layout.Span.pages.offset // 4 :: _SPAN // 4]
+    return [
+        Range(start, start + (count << layout.PAGE_SHIFT))
+        for kind, start, count in zip(span_kinds(spans), starts, pages, strict=True)
+        if kind >= layout.SpanKind.SMALL
+    ]
+
+
 def span_kinds(spans: bytes) -> bytes:
     """`kind` of each span."""
     return spans[layout.Span.kind.offset :: _SPAN]

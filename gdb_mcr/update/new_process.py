@@ -1,0 +1,245 @@
+"""N: started through the launcher, met on its channel, held at the end of its start-up, or ended.
+
+Source: DESIGN sections 2 and 6.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from gdb_mcr.dwarf.identity import identify
+from gdb_mcr.errors import AnalysisError, McrError
+from gdb_mcr.model.launch import LaunchPlan, PlacedLibrary
+from gdb_mcr.model.placement import PlanEntry
+from gdb_mcr.model.process import Descriptor
+from gdb_mcr.model.startup_log import LaunchFacts, ModuleEntry
+from gdb_mcr.paths import native_library
+from gdb_mcr.proc.pidfd import Pidfd
+from gdb_mcr.reinit.launcher import Launch, start
+from gdb_mcr.runtime_abi.channel import Channel, NewProcessEnded, open_channel
+from gdb_mcr.runtime_abi.control import Control, describe_error
+from gdb_mcr.runtime_abi.layout import Role
+from gdb_mcr.runtime_abi.settings import ModuleTableFile, NewSettings, choose_site_base, new_settings, read_old_log
+from gdb_mcr.units import Range
+from gdb_mcr.update.inheritance import GAP, as_inherited, inheritable, taken
+from gdb_mcr.update.recorded import LIBRARY, RecordedProcess, find_recorded
+
+MAX_FDS = 1 << 20
+"""MCR_FD_LIMIT: libmcr knows no higher descriptor numbers."""
+
+WATCHDOG_MARGIN_S = 30.0
+"""N ends itself so many seconds after the update's own deadline, whatever became of the controller."""
+
+END_WAIT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class NewStart:
+    """What every start of N in one update has in common."""
+
+    executable: Path
+    args: tuple[str, ...] | None
+    """Behind the program's name; None = as O was started."""
+    facts: LaunchFacts
+    modules: tuple[ModuleTableFile, ...]
+    """Module tables of all that N loads."""
+    libraries: tuple[PlacedLibrary, ...]
+    reserved: tuple[Range, ...]
+    timeout_s: float
+
+    @property
+    def argv(self) -> tuple[bytes, ...]:
+        """N's arguments, its name included."""
+        if self.args is None:
+            return self.facts.argv
+        return (self.facts.argv[0], *(os.fsencode(one) for one in self.args))
+
+    def launch_plan(self) -> LaunchPlan:
+        """For the launcher."""
+        return LaunchPlan(
+            executable=self.executable,
+            argv=self.argv,
+            environ=self.facts.environ,
+            preload=native_library(LIBRARY),
+            facts=self.facts,
+            libraries=self.libraries,
+            reserved=self.reserved,
+        )
+
+
+class NewProcess:
+    """A started N. A context manager: one that was not committed is ended at the block's end."""
+
+    def __init__(self, channel: Channel, passed: dict[int, Descriptor]) -> None:
+        self.channel = channel
+        self.passed = passed
+        """O's descriptors that N got at its start."""
+        self._process: RecordedProcess | None = None
+        self._pidfd: Pidfd | None = None
+        self._committed = False
+
+    def __enter__(self) -> NewProcess:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.process.pid
+
+    @property
+    def process(self) -> RecordedProcess:
+        """Its control block."""
+        assert self._process is not None, "it has been launched"
+        return self._process
+
+    def launched(self, pid: int) -> None:
+        """It runs as this process."""
+        self._pidfd = Pidfd(pid)
+        self._process = find_recorded(pid)
+        self.channel.explain_with(self._why)
+
+    def _why(self) -> str:
+        try:
+            return describe_error(self.process.control())
+        except McrError:
+            return ""
+
+    def committed(self) -> None:
+        """From now on it serves, and is nobody's to end."""
+        self._committed = True
+        self._close()
+
+    def end(self) -> None:
+        """Ends it and waits until it is gone. Nothing if it serves, or is gone already."""
+        if self._committed:
+            return
+        self.channel.close()  # it removes what it has created, and ends itself
+        if self._pidfd is not None and not self._pidfd.wait(END_WAIT_S):
+            _kill(self._pidfd)
+        self._close()
+
+    def is_alive(self) -> bool:
+        """Whether it still runs."""
+        return self._pidfd is not None and not self._pidfd.wait(0)
+
+    def _close(self) -> None:
+        self.channel.close()
+        if self._pidfd is not None:
+            self._pidfd.close()
+            self._pidfd = None
+
+
+def start_new(
+    old: RecordedProcess,
+    old_pidfd: Pidfd,
+    new: NewStart,
+    role: Role,
+    plan: Sequence[PlanEntry] = (),
+    spans: bytes = b"",
+) -> NewProcess:
+    """N, held at the end of its start-up. O serves meanwhile.
+
+    :raises UpdateFailed: N ended, could not be placed, or did not come to its quiescent points in time.
+    """
+    deadline = time.monotonic() + new.timeout_s
+    control = old.control()
+    passed = inheritable(old.pid)
+    settings = new_settings(_settings(old, control, new, role, plan, spans, passed))
+    channel, theirs = open_channel()
+    process = NewProcess(channel, passed)
+    try:
+        with start(new.launch_plan(), settings, theirs, new.timeout_s) as launch:
+            os.close(theirs)
+            theirs = -1
+            _meet(channel, launch, old_pidfd, passed, deadline)
+            process.launched(launch.wait().pid)
+        channel.wait_held(_left(deadline))
+    except BaseException:
+        process.end()
+        raise
+    finally:
+        os.close(settings)
+        if theirs >= 0:
+            os.close(theirs)
+    return process
+
+
+# If N ends before it is met, its launcher knows why.
+def _meet(channel: Channel, launch: Launch, old_pidfd: Pidfd, passed: dict[int, Descriptor], deadline: float) -> None:
+    try:
+        with taken(old_pidfd, passed) as copies:
+            channel.send_fds(copies, _left(deadline))
+        channel.wait_hello(_left(deadline))
+    except NewProcessEnded:
+        launch.wait(_left(deadline))
+        raise
+
+
+def placed_libraries(modules: Sequence[ModuleEntry], needed: Sequence[Path], generation: int) -> list[PlacedLibrary]:
+    """The libraries that N loads in the same build as O does: they go to the same addresses.
+
+    The dynamic linker is not among them: the kernel maps it, and its data is never merged.
+    """
+    theirs = {module.build_id: module for module in modules if module.generation == generation}
+    placed = []
+    for path in (*needed, native_library(LIBRARY)):
+        if path.name.startswith("ld-linux"):
+            continue
+        module = _same_build(theirs, path)
+        if module is not None:
+            placed.append(PlacedLibrary(str(path), module.start))
+    return placed
+
+
+def _same_build(modules: dict[str, ModuleEntry], path: Path) -> ModuleEntry | None:
+    try:
+        return modules.get(identify(path).build_id)
+    except AnalysisError:
+        return None
+
+
+def _settings(
+    old: RecordedProcess,
+    control: Control,
+    new: NewStart,
+    role: Role,
+    plan: Sequence[PlanEntry],
+    spans: bytes,
+    passed: dict[int, Descriptor],
+) -> NewSettings:
+    return NewSettings(
+        role=role,
+        generation=control.generation + 1,
+        window=control.window.start,
+        site_base=choose_site_base(control),
+        old_pid=old.pid,
+        placeholder_end=max(max(passed, default=0), control.highest_fd) + GAP,
+        private_fd=min(new.facts.rlimits[resource.RLIMIT_NOFILE][0], MAX_FDS),
+        log=read_old_log(old.memory, control),
+        modules=new.modules,
+        plan=plan,
+        spans=spans,
+        inherited=as_inherited(passed),
+        watchdog_ms=round((new.timeout_s + WATCHDOG_MARGIN_S) * 1000),
+    )
+
+
+def _left(deadline: float) -> float:
+    return max(0.0, deadline - time.monotonic())
+
+
+def _kill(pidfd: Pidfd) -> None:
+    pidfd.send_signal(signal.SIGKILL)
+    pidfd.wait(END_WAIT_S)

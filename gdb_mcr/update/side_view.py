@@ -1,0 +1,218 @@
+"""One process's tables at one moment, joined to what the engines ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gdb_mcr.dwarf.identity import identify
+from gdb_mcr.dwarf.load import load_library
+from gdb_mcr.errors import AnalysisError, UpdateFailed
+from gdb_mcr.model.program import Program
+from gdb_mcr.model.startup_log import Allocation, ModuleEntry, OperationKind, StartupLog
+from gdb_mcr.reinit.alignment import Content, LogSide
+from gdb_mcr.reinit.content import ContentReader, PiecewiseMemory
+from gdb_mcr.reinit.plan import LiveChunks
+from gdb_mcr.runtime_abi.control import Control, Reader, read_control
+from gdb_mcr.runtime_abi.heap import HeapImage, read_heap, used_spans
+from gdb_mcr.runtime_abi.tables import read_snapshot, read_startup_log
+from gdb_mcr.tracing.areas import writable_areas
+from gdb_mcr.tracing.heap import chunks_of, sites_of
+from gdb_mcr.tracing.policy import Policy
+from gdb_mcr.tracing.sides import Chunks, LoadedModule, Side, Site
+from gdb_mcr.tracing.sites import SiteResolver
+from gdb_mcr.units import Range
+
+MAP_ANONYMOUS = 0x20
+MAP_PRIVATE = 0x2
+PROT_WRITE = 0x2
+
+
+@dataclass
+class ModuleLoader:
+    """Programs by build-id; each file is analysed once."""
+
+    known: dict[str, Program] = field(default_factory=dict)
+
+    def program(self, entry: ModuleEntry) -> Program | None:
+        """What is known of a loaded file; None if it is no longer the file that stands at its path."""
+        if entry.build_id not in self.known:
+            path = Path(entry.path)
+            try:
+                if identify(path).build_id != entry.build_id:
+                    return None
+                self.known[entry.build_id] = load_library(path)
+            except AnalysisError:
+                return None
+        return self.known[entry.build_id]
+
+
+@dataclass(frozen=True)
+class SideView:
+    """One process under libmcr."""
+
+    memory: Reader
+    control: Control
+    log: StartupLog
+    heap: HeapImage
+    chunks: Chunks
+    sites: tuple[Site, ...]
+    executable: LoadedModule
+    libraries: tuple[LoadedModule, ...]
+    """Of this process."""
+    modules: tuple[LoadedModule, ...]
+    """Of all generations."""
+
+    def side(self) -> Side:
+        """For the state transfer."""
+        return Side(
+            self.executable, self.libraries, self.chunks, self.sites, self.modules, tuple(startup_mappings(self.log))
+        )
+
+    def live(self) -> LiveChunks:
+        """For the placement plan."""
+        return LiveChunks(self.chunks.addresses, self.chunks.capacities)
+
+    def log_side(self, content: ContentReader | None) -> LogSide:
+        """For the alignment. :param content: None = no bytes are compared."""
+        return LogSide(
+            self.log.allocations,
+            self.log.threads,
+            self._type_key(),
+            content.content if content is not None else _no_content,
+        )
+
+    def base_memory(self) -> PiecewiseMemory:
+        """Writable memory as it was at the end of start-up, by the base snapshot."""
+        snapshot = read_snapshot(self.memory, self.control)
+        data = self.memory.read(snapshot.address, snapshot.size) if snapshot.size else b""
+        return PiecewiseMemory([(place, data[offset : offset + place.size]) for place, offset in snapshot.regions])
+
+    def live_memory(self) -> PiecewiseMemory:
+        """The heap and the executable's writable memory as they are now."""
+        ranges = [*heap_ranges(self.heap), *writable_areas(self.executable)]
+        return PiecewiseMemory([(place, self.memory.read(place.start, place.size)) for place in ranges])
+
+    def content(self, writable: PiecewiseMemory) -> ContentReader:
+        """The contents of start-up allocations in `writable`, with the texts that they point to.
+
+        Texts count on the heap and in constants only: what stands in variables differs from start to start.
+        """
+        constants, heap = _constants(self.memory, self.executable), self.control.window
+        return ContentReader(
+            self.log.allocations, lambda at, size: (writable if at in heap else constants).read(at, size)
+        )
+
+    def origin_key(self) -> Callable[[Allocation], Hashable]:
+        """Who allocated it: the type that the program allocated, or the place in a library's code."""
+        resolver = SiteResolver(self.side(), Policy())
+        return self._by_site(lambda site: _site_type(resolver, site) or _library_place(resolver, site))
+
+    def _type_key(self) -> Callable[[Allocation], Hashable]:
+        resolver = SiteResolver(self.side(), Policy())
+        return self._by_site(lambda site: _site_type(resolver, site))
+
+    def _by_site(self, answer: Callable[[Site], Hashable]) -> Callable[[Allocation], Hashable]:
+        known: dict[int, Hashable] = {}
+
+        def ask(one: Allocation) -> Hashable:
+            if one.site not in known:
+                known[one.site] = answer(self.sites[one.site]) if one.site < len(self.sites) else None
+            return known[one.site]
+
+        return ask
+
+
+def view_side(memory: Reader, control_address: int, program: Program, loader: ModuleLoader) -> SideView:
+    """Reads everything that libmcr knows of a process.
+
+    :param program: what its executable is.
+    :raises UpdateFailed: its own modules are not what stands at their paths.
+    """
+    control = read_control(memory, control_address)
+    log = read_startup_log(memory, control)
+    heap = read_heap(memory, control)
+    loader.known.setdefault(program.build_id, program)
+    modules = tuple(_loaded(log.modules, loader))
+    own = [module for module in modules if module.generation == control.generation]
+    executable = next((module for module in own if module.program.build_id == program.build_id), None)
+    if executable is None:
+        raise UpdateFailed(
+            f"process {control.pid} does not run the program {program.path}",
+            hint="the file was replaced while the server ran: name the build that it runs",
+        )
+    libraries = tuple(module for module in own if module is not executable)
+    return SideView(
+        memory, control, log, heap, chunks_of(heap), sites_of(memory, control), executable, libraries, modules
+    )
+
+
+def startup_mappings(log: StartupLog) -> list[Range]:
+    """Private writable memory that the program mapped itself in its start-up and has not unmapped in it."""
+    found = []
+    for one in log.operations:
+        if one.kind is not OperationKind.MMAP or one.error:
+            continue
+        _, size, protection, flags, *_ = one.args
+        if flags & MAP_ANONYMOUS and flags & MAP_PRIVATE and protection & PROT_WRITE:
+            found.append(Range(one.result, one.result + size))
+    return found
+
+
+def heap_ranges(heap: HeapImage) -> list[Range]:
+    """The memory of all spans that hold chunks, joined where they touch."""
+    return join_ranges(used_spans(heap.spans))
+
+
+def join_ranges(ranges: Sequence[Range]) -> list[Range]:
+    """Sorted ranges, those that touch joined."""
+    joined: list[Range] = []
+    for one in sorted(ranges):
+        if joined and one.start <= joined[-1].end:
+            joined[-1] = Range(joined[-1].start, max(joined[-1].end, one.end))
+        else:
+            joined.append(one)
+    return joined
+
+
+def by_build_id(modules: Sequence[LoadedModule]) -> Mapping[str, LoadedModule]:
+    """Modules by what they are."""
+    return {module.program.build_id: module for module in modules}
+
+
+def _no_content(_: Allocation) -> Content:
+    return Content()
+
+
+def _loaded(entries: Sequence[ModuleEntry], loader: ModuleLoader) -> list[LoadedModule]:
+    found = []
+    for entry in entries:
+        program = loader.program(entry)
+        if program is not None:
+            found.append(LoadedModule(program, entry.base, entry.generation))
+    return found
+
+
+def _library_place(resolver: SiteResolver, site: Site) -> Hashable:
+    if not site.returns:
+        return None
+    module = resolver.module_of(site.generation, site.returns[0])
+    if module is None or module.program.sites:
+        return None
+    return (module.program.build_id, site.returns[0] - module.bias)
+
+
+def _site_type(resolver: SiteResolver, site: Site) -> Hashable:
+    found = resolver.typed(site)
+    if found is None:
+        return None
+    module, known = found
+    one = module.program.types.strip(known.type)
+    return (one.kind, one.name, one.decl_file.rpartition("/")[2]) if one is not None and one.name else None
+
+
+def _constants(memory: Reader, module: LoadedModule) -> PiecewiseMemory:
+    areas = [one.range for one in module.program.sections if not one.writable and not one.executable]
+    ranges = [Range(module.bias + one.start, module.bias + one.end) for one in areas if one.size]
+    return PiecewiseMemory([(one, memory.read(one.start, one.size)) for one in ranges])
