@@ -36,6 +36,15 @@ static struct mcr_thread *begin_internal(uint64_t pc) {
     return wait.thread;
 }
 
+/* O: an initial thread that does nothing but wait for its threads looks up once, when start-up has lasted too long. */
+static bool watches_startup(const struct mcr_thread *thread, struct timespec *deadline) {
+    if (!thread || mcr_unreleased || !mcr_is_startup() || thread != mcr_thread_initial())
+        return false;
+    uint64_t ns = mcr_startup_deadline();
+    *deadline = to_timespec((int64_t)ns);
+    return ns != UINT64_MAX;
+}
+
 /* ---- time ---- */
 static int sleep_slowly(const struct timespec *time, struct timespec *left, uint64_t pc) {
     mcr_real_load();
@@ -207,7 +216,17 @@ int mcr_hook_sigsuspend(const sigset_t *mask) {
 /* ---- other threads ---- */
 int mcr_hook_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex) {
     struct mcr_thread *thread = begin_internal(MCR_PC);
-    int result = mcr_real.pthread_cond_wait(condition, mutex);
+    struct timespec deadline;
+    int result;
+    if (__builtin_expect(watches_startup(thread, &deadline), 0)) {
+        result = mcr_real.pthread_cond_clockwait(condition, mutex, CLOCK_MONOTONIC, &deadline);
+        if (result == ETIMEDOUT) {
+            mcr_startup_end();
+            result = 0; /* as if woken spuriously */
+        }
+    } else {
+        result = mcr_real.pthread_cond_wait(condition, mutex);
+    }
     mcr_wait_leave(thread);
     return result;
 }
@@ -271,7 +290,18 @@ int mcr_hook_sem_wait(sem_t *semaphore) {
     if (!MCR_SERVING && take_at_once(semaphore))
         return 0;
     struct mcr_thread *thread = begin_internal(MCR_PC);
-    int result = mcr_real.sem_wait(semaphore);
+    struct timespec deadline;
+    int result = -1, saved = errno;
+    bool looks_up = watches_startup(thread, &deadline);
+    if (looks_up)
+        result = mcr_real.sem_clockwait(semaphore, CLOCK_MONOTONIC, &deadline);
+    if (looks_up && result < 0 && errno == ETIMEDOUT) {
+        mcr_startup_end();
+        errno = saved;
+        looks_up = false;
+    }
+    if (!looks_up)
+        result = mcr_real.sem_wait(semaphore);
     mcr_wait_leave(thread);
     return result;
 }
@@ -346,7 +376,15 @@ int mcr_hook_semtimedop(int id, struct sembuf *operations, size_t count, const s
 
 int mcr_hook_pthread_join(pthread_t other, void **ret) {
     struct mcr_thread *thread = begin_internal(MCR_PC);
-    int result = mcr_real.pthread_join(other, ret);
+    struct timespec deadline;
+    int result = ETIMEDOUT;
+    if (watches_startup(thread, &deadline)) {
+        result = mcr_real.pthread_clockjoin_np(other, ret, CLOCK_MONOTONIC, &deadline);
+        if (result == ETIMEDOUT)
+            mcr_startup_end();
+    }
+    if (result == ETIMEDOUT)
+        result = mcr_real.pthread_join(other, ret);
     mcr_wait_leave(thread);
     return result;
 }
