@@ -22,8 +22,6 @@ static uint32_t listed[MCR_CLASSES]; /* spans with free slots, span id + 1 */
 static struct mcr_cache no_cache, *unused_caches;
 
 /* ---- spans of small chunks; the caller holds the class's lock ---- */
-static struct mcr_span *span_at(uint32_t id_plus_one) { return &mcr_heap.spans[id_plus_one - 1]; }
-
 static bool has_free_slots(const struct mcr_span *span) {
     return span->private_[MCR_SPAN_HEAD] || span->private_[MCR_SPAN_CARVED] < span->slot_count;
 }
@@ -33,7 +31,7 @@ static void list(struct mcr_span *span) {
     span->private_[MCR_SPAN_NEXT] = *first;
     span->private_[MCR_SPAN_PREV] = 0;
     if (*first)
-        span_at(*first)->private_[MCR_SPAN_PREV] = mcr_span_id(span) + 1;
+        mcr_span_at(*first)->private_[MCR_SPAN_PREV] = mcr_span_id(span) + 1;
     *first = mcr_span_id(span) + 1;
     span->private_[MCR_SPAN_LISTED] = 1;
 }
@@ -41,9 +39,9 @@ static void list(struct mcr_span *span) {
 static void unlist(struct mcr_span *span) {
     uint32_t next = span->private_[MCR_SPAN_NEXT], previous = span->private_[MCR_SPAN_PREV];
     if (next)
-        span_at(next)->private_[MCR_SPAN_PREV] = previous;
+        mcr_span_at(next)->private_[MCR_SPAN_PREV] = previous;
     if (previous)
-        span_at(previous)->private_[MCR_SPAN_NEXT] = next;
+        mcr_span_at(previous)->private_[MCR_SPAN_NEXT] = next;
     else
         listed[span->size_class] = next;
     span->private_[MCR_SPAN_LISTED] = 0;
@@ -95,7 +93,7 @@ static uint32_t class_take(uint32_t class, struct mcr_vacancy *ret, uint32_t wan
     uint32_t got = 0;
     mcr_lock_take(&mcr_heap_locks.classes[class]);
     while (got < want) {
-        struct mcr_span *span = listed[class] ? span_at(listed[class]) : NULL;
+        struct mcr_span *span = listed[class] ? mcr_span_at(listed[class]) : NULL;
         if (!span && !got)
             span = span_make(class);
         if (!span)
@@ -264,9 +262,7 @@ static void *take(size_t size, size_t alignment, struct mcr_slot value, bool zer
 }
 
 /* N before the transfer: O's slots and spans are not N's to hand out again. */
-static bool is_borrowed(const struct mcr_span *span) {
-    return !mcr_heap.adopted && mcr_span_bank(span) != mcr_heap.bank;
-}
+static bool is_borrowed(const struct mcr_span *span) { return !mcr_heap.adopted && !mcr_span_is_own(span); }
 
 static void give(struct mcr_span *span, struct mcr_slot *slot, uint64_t address) {
     if (is_borrowed(span)) {

@@ -51,9 +51,11 @@ struct mcr_heap {
     uint32_t *pages;        /* of each page of the window: span id + 1, 0 none; large and free spans: both ends only */
     struct mcr_span *spans; /* by span id */
     uint8_t generation;
-    uint8_t bank;     /* new spans are in this one */
-    uint8_t adopted;  /* older banks are this process's own */
-    uint8_t forwards; /* chunks outside the window may be libc's */
+    uint8_t bank;         /* new spans are in this one, from own_start on */
+    uint8_t adopted;      /* older banks are this process's own */
+    uint8_t forwards;     /* chunks outside the window may be libc's */
+    struct mcr_bank *own; /* the bank's place in the control block */
+    uint64_t own_start, own_bytes;
 };
 extern struct mcr_heap mcr_heap;
 
@@ -97,7 +99,14 @@ static inline uint32_t mcr_class_slots(uint32_t class) {
 }
 
 static inline uint32_t mcr_span_id(const struct mcr_span *span) { return (uint32_t)(span - mcr_heap.spans); }
-static inline uint32_t mcr_span_bank(const struct mcr_span *span) { return mcr_span_id(span) >> MCR_SPAN_INDEX_BITS; }
+static inline struct mcr_span *mcr_span_at(uint32_t id_plus_one) { return &mcr_heap.spans[id_plus_one - 1]; }
+static inline uint64_t mcr_span_end(const struct mcr_span *span) {
+    return span->start + ((uint64_t)span->pages << MCR_PAGE_SHIFT);
+}
+/* Made by this process; the others are O's, or were. */
+static inline bool mcr_span_is_own(const struct mcr_span *span) {
+    return span->start - mcr_heap.own_start < mcr_heap.own_bytes;
+}
 
 /* The span that a chunk at this address would lie in; NULL if there is none. */
 static inline struct mcr_span *mcr_span_of(uint64_t address) {
@@ -126,17 +135,21 @@ static inline struct mcr_slot *mcr_slot_of(const struct mcr_span *span, uint64_t
 
 /* ---- pages.c ---- */
 bool mcr_pages_init(uint64_t window);                      /* 0 = at random; sets mcr_heap and the control block */
-void *mcr_heap_own(size_t bytes);                          /* zeroed, 16-byte aligned, never given back; NULL */
+void *mcr_heap_own(size_t bytes);                          /* zeroed, 64-byte aligned, never given back; NULL */
 struct mcr_slot *mcr_slots_take(uint32_t class);           /* a slot table of that class, all flags zero */
 void mcr_slots_give(uint32_t class, struct mcr_slot *ret); /* flags are zero again */
-struct mcr_span *mcr_pages_take(uint64_t pages, uint64_t alignment, bool *clean); /* in pages; kind still FREE */
+/* The caller holds `pages`: */
+struct mcr_span *mcr_span_new(uint32_t bank);      /* an unused entry */
+void mcr_span_drop(struct mcr_span *span);         /* back to the unused ones */
+void mcr_span_enter(const struct mcr_span *span);  /* its pages lead to it */
+bool mcr_bank_open(uint32_t bank, uint64_t pages); /* its first pages may be used */
+
+/* ---- heap_runs.c ---- */
+struct mcr_span *mcr_pages_take(uint64_t pages, uint64_t alignment, bool *clean); /* in pages; its kind is UNUSED */
 void mcr_pages_give(struct mcr_span *span);                  /* any span; memory of older banks goes to the kernel */
 bool mcr_pages_grow(struct mcr_span *span, uint64_t pages);  /* a large span, in place */
 void mcr_pages_trim(struct mcr_span *span, uint64_t pages);  /* a large span keeps only its first pages */
 void mcr_pages_clear(struct mcr_span *span, uint64_t bytes); /* its first bytes are zero afterwards */
-struct mcr_span *mcr_span_new(uint32_t bank);                /* an unused entry; the caller holds `pages` */
-bool mcr_bank_open(uint32_t bank, uint64_t pages);           /* its first pages may be used; the caller holds `pages` */
-void mcr_span_enter(const struct mcr_span *span);            /* its pages lead to it */
 
 /* ---- heap.c ---- */
 /* A new chunk, or NULL and ENOMEM. The caller's frame comes in parts: a hook then jumps here and saves no registers. */

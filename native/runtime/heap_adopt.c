@@ -16,8 +16,6 @@ static uint64_t span_bytes(const struct mcr_span *span) { return (uint64_t)span-
 
 static struct mcr_slot *slots_of(const struct mcr_span *span) { return (struct mcr_slot *)span->slots; }
 
-static bool is_own_bank(const struct mcr_span *span) { return mcr_span_bank(span) == mcr_heap.bank; }
-
 /* The bank that the whole span lies in; MCR_BANKS if it makes no sense. */
 static uint32_t bank_for(const struct mcr_span *span) {
     uint64_t offset = span->start - mcr_heap.window, bytes = span_bytes(span);
@@ -37,7 +35,7 @@ static struct mcr_span *borrow(const struct mcr_span *old) {
     struct mcr_slot *slots = old->kind == MCR_SPAN_SMALL ? mcr_slots_take(old->size_class) : NULL;
     struct mcr_span *span = NULL;
     mcr_lock_take(&mcr_heap_locks.pages);
-    uint64_t end = old->start + span_bytes(old) - mcr_control.banks[bank].start;
+    uint64_t end = mcr_span_end(old) - mcr_control.banks[bank].start;
     if ((slots || old->kind == MCR_SPAN_LARGE) && mcr_bank_open(bank, end >> MCR_PAGE_SHIFT))
         span = mcr_span_new(bank);
     if (span) {
@@ -94,7 +92,7 @@ static void *place_small(struct mcr_span *span, uint64_t address, size_t size, s
 void *mcr_heap_place(uint64_t address, size_t size, size_t alignment, struct mcr_slot value, bool zero) {
     struct mcr_span *span = mcr_span_of(address);
     void *chunk = NULL;
-    if (!span || is_own_bank(span) || mcr_heap.adopted || address % alignment != 0)
+    if (!span || mcr_span_is_own(span) || mcr_heap.adopted || address % alignment != 0)
         return NULL;
     value.flags |= MCR_SLOT_PLACED;
     mcr_lock_take(&mcr_heap_locks.pages);
@@ -135,9 +133,10 @@ static bool is_same(const struct mcr_span *span, const struct mcr_span *old) {
 static struct mcr_span *meet(const struct mcr_span *old, int *error) {
     struct mcr_span *span = mcr_span_of(old->start);
     if (span && is_same(span, old)) {
+        uint32_t bank = bank_for(old);
         mcr_lock_take(&mcr_heap_locks.pages);
-        uint64_t end = old->start + span_bytes(old) - mcr_control.banks[mcr_span_bank(span)].start;
-        bool open = mcr_bank_open(mcr_span_bank(span), end >> MCR_PAGE_SHIFT);
+        uint64_t end = mcr_span_end(old) - mcr_control.banks[bank].start;
+        bool open = mcr_bank_open(bank, end >> MCR_PAGE_SHIFT);
         span->pages = old->pages;
         span->slot_bytes = old->slot_bytes;
         if (open)
@@ -146,7 +145,7 @@ static struct mcr_span *meet(const struct mcr_span *old, int *error) {
         *error = -ENOMEM;
         return open ? span : NULL;
     }
-    bool taken = has_chunks_in(old->start, old->start + span_bytes(old));
+    bool taken = has_chunks_in(old->start, mcr_span_end(old));
     *error = taken ? -EEXIST : -ENOMEM; /* taken: O has made something else of the memory since the plan was made */
     return taken ? NULL : borrow(old);
 }
@@ -224,8 +223,8 @@ static void settle(struct mcr_span *span) {
 static void for_old_spans(void (*act)(struct mcr_span *)) {
     for (uint32_t bank = 0; bank < MCR_BANKS; bank++) {
         struct mcr_span *spans = (struct mcr_span *)mcr_control.banks[bank].spans;
-        for (uint64_t i = 0; bank != mcr_heap.bank && i < mcr_control.banks[bank].span_count; i++)
-            if (spans[i].kind >= MCR_SPAN_SMALL)
+        for (uint64_t i = 0; i < mcr_control.banks[bank].span_count; i++)
+            if (spans[i].kind >= MCR_SPAN_SMALL && !mcr_span_is_own(&spans[i]))
                 act(&spans[i]);
     }
 }

@@ -161,13 +161,11 @@ uint32_t mcr_site_find(struct mcr_cache *cache, struct mcr_frame frame) {
 
 /* Needs the allocator's own memory. Sites below site_base are O's; they come with the adoption. */
 bool mcr_sites_init(void) {
-    uint64_t first = mcr_settings->site_base ? mcr_settings->site_base : 1, i;
+    uint64_t first = mcr_settings->site_base ? mcr_settings->site_base : 1; /* 0 stands for an unknown site */
     site_index = index_make(INDEX_FIRST);
     if (!site_index || !mcr_table_init(&mcr_control.sites, sizeof(struct mcr_site), SITES) || first >= SITES)
         return false;
-    for (uint64_t n = 0; n < first; n++) { /* 0 stands for an unknown site */
-        mcr_table_add(&mcr_control.sites, &i);
-        mcr_table_publish(&mcr_control.sites, i);
-    }
+    mcr_control.sites.reserved = (uint32_t)first;
+    mcr_control.sites.count = first;
     return true;
 }
