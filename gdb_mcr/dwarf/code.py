@@ -25,6 +25,8 @@ class CodeMap:
     def __init__(self, debug: DebugInfo, lists: Lists) -> None:
         self._debug = debug
         self._lists = lists
+        self.entries: set[int] = set()
+        """Where functions are entered: the start of each one's first range."""
         self.functions = sorted(self._iter_functions(), key=lambda one: (one[0].start, -one[0].end))
         rows: dict[int, Chain] = {}
         for where, die in self.functions:
@@ -45,7 +47,9 @@ class CodeMap:
     def _iter_functions(self) -> Iterator[tuple[Range, Die]]:
         code = [section.range for section in self._debug.image.sections if section.executable]
         for die in self._debug.tagged(Tag.SUBPROGRAM):
-            for where in self._lists.ranges(die):
+            ranges = self._lists.ranges(die)
+            self.entries.update(where.start for where in ranges[:1])
+            for where in ranges:
                 # What the linker threw away stays in the debug information at address 0.
                 if any(where.start in one for one in code):
                     yield where, die
@@ -80,7 +84,7 @@ def functions(debug: DebugInfo, files: SourceFiles, types: TypeBuilder, code: Co
             start=where.start,
             end=where.end,
             decl_file=files.declaring(die),
-            entry_name=_entry_name(debug.name(die), by_address.get(where.start, [])),
+            entry_name=_entry_name(debug.name(die), by_address.get(where.start, []), where.start in code.entries),
             external=bool(debug.find(die, At.EXTERNAL)),
             type=types.index(debug.origin(die)),
         )
@@ -122,6 +126,9 @@ def _plainness(symbol: Symbol) -> tuple[int, int, str]:
     return len(name) - len(name.lstrip("_")), len(name), name
 
 
-def _entry_name(name: str, symbols: Sequence[Symbol]) -> str:
+# In a file without symbols a function's further ranges are told from its entry all the same.
+def _entry_name(name: str, symbols: Sequence[Symbol], is_entry: bool) -> str:
     names = [one.name for one in symbols]
-    return "" if not names or name in names else min(names)
+    if not names:
+        return "" if is_entry else f"{name}.cold"
+    return "" if name in names else min(names)

@@ -70,6 +70,7 @@ class At:
     SPECIFICATION = 0x47
     TYPE = 0x49
     RANGES = 0x55
+    SIGNATURE = 0x69
     DATA_BIT_OFFSET = 0x6B
     STR_OFFSETS_BASE = 0x72
     ADDR_BASE = 0x73

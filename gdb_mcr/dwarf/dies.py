@@ -18,6 +18,8 @@ from gdb_mcr.errors import AnalysisError
 
 DW_UT_TYPE, DW_UT_SKELETON, DW_UT_SPLIT_COMPILE, DW_UT_SPLIT_TYPE = 2, 4, 5, 6
 
+_NOT_SPLIT = "build without -gsplit-dwarf"
+
 _REFERENCES = frozenset({Form.REF1, Form.REF2, Form.REF4, Form.REF8, Form.REF_UDATA})
 _INDEXED_STRINGS = frozenset({Form.STRX, Form.STRX1, Form.STRX2, Form.STRX4})
 _INDEXED_ADDRESSES = frozenset({Form.ADDRX, Form.ADDRX1, Form.ADDRX2, Form.ADDRX4})
@@ -144,7 +146,9 @@ class DebugInfo:
         while at < len(info):
             length, version = struct.unpack_from("<IH", info, at)
             if length >= 0xFFFFFFF0 or version not in (2, 3, 4, 5):
-                raise AnalysisError(f"{self.image.path}: a unit in a format other than 32-bit DWARF 2 to 5")
+                raise AnalysisError(
+                    f"{self.image.path}: its debug information is not 32-bit DWARF 2 to 5", hint="build with -gdwarf-5"
+                )
             yield self._header(at, length, version)
             at += 4 + length
 
@@ -160,7 +164,7 @@ class DebugInfo:
         else:
             (abbreviations,) = struct.unpack_from("<I", self._info, at + 6)
         if kind in (DW_UT_SKELETON, DW_UT_SPLIT_COMPILE, DW_UT_SPLIT_TYPE):
-            raise AnalysisError(f"{self.image.path}: its debug information is split off", hint="no -gsplit-dwarf")
+            raise AnalysisError(f"{self.image.path}: its debug information is split off", hint=_NOT_SPLIT)
         return Unit(at, version, at + 4 + length, self._abbreviations(abbreviations), start)
 
     def _abbreviations(self, start: int) -> dict[int, Abbreviation]:
@@ -210,7 +214,7 @@ class DebugInfo:
     def _start_unit(self, unit: Unit, die: Die) -> None:
         unit.top = die
         if At.DWO_NAME in die.attributes or At.GNU_DWO_NAME in die.attributes:
-            raise AnalysisError(f"{self.image.path}: its debug information is split off", hint="no -gsplit-dwarf")
+            raise AnalysisError(f"{self.image.path}: its debug information is split off", hint=_NOT_SPLIT)
         unit.string_base = die.integer(At.STR_OFFSETS_BASE, unit.string_base)
         unit.address_base = die.integer(At.ADDR_BASE, unit.address_base)
         unit.location_base = die.integer(At.LOCLISTS_BASE, unit.location_base)

@@ -58,8 +58,8 @@ class TypeBuilder:
 
     def index(self, die: Die | None) -> int:
         """The table index of a type entry, qualifiers left out; -1 for void (`die` None)."""
-        while die is not None and die.tag in QUALIFIERS:
-            die = self._debug.type_of(die)
+        while die is not None and (die.tag in QUALIFIERS or At.SIGNATURE in die.attributes):
+            die = self._debug.at(die, At.SIGNATURE) or self._debug.type_of(die)
         if die is None:
             return -1
         known = self._by_offset.get(die.offset)
@@ -213,6 +213,8 @@ class TypeBuilder:
         names: dict[int, str] = {}
         for die in self._debug.tagged(Tag.TYPEDEF):
             target = self._debug.type_of(die)
+            if target is not None:
+                target = self._debug.at(target, At.SIGNATURE) or target
             if target is not None and target.tag in AGGREGATES and not target.name:
                 names.setdefault(target.offset, die.name)
         return names
@@ -246,6 +248,7 @@ class TypeBuilder:
         return known
 
     def _spell_anew(self, die: Die) -> str:
+        die = self._debug.at(die, At.SIGNATURE) or die
         inner = self._debug.type_of(die)
         if die.tag in QUALIFIERS:
             return self._spell(inner)
