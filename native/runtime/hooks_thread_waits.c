@@ -1,0 +1,208 @@
+/*
+ * hooks_thread_waits.c - waits for other threads: conditions, barriers, semaphores, ends. waits.c says what each does
+ * when its thread was held.
+ */
+#include "wait_times.h"
+#include "host_safe.h"
+
+/* O: an initial thread that does nothing but wait for its threads looks up once, when start-up has lasted too long. */
+static bool watches_startup(const struct mcr_thread *thread, struct timespec *deadline) {
+    if (!thread || mcr_unreleased || !mcr_is_startup() || thread != mcr_thread_initial())
+        return false;
+    uint64_t ns = mcr_startup_deadline();
+    *deadline = mcr_to_timespec((int64_t)ns);
+    return ns != UINT64_MAX;
+}
+
+int mcr_hook_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex) {
+    struct mcr_thread *thread = mcr_wait_begin_internal(MCR_PC);
+    struct timespec deadline;
+    int result;
+    if (__builtin_expect(watches_startup(thread, &deadline), 0)) {
+        result = mcr_real.pthread_cond_clockwait(condition, mutex, CLOCK_MONOTONIC, &deadline);
+        if (result == ETIMEDOUT) {
+            mcr_startup_end();
+            result = 0; /* as if woken spuriously */
+        }
+    } else {
+        result = mcr_real.pthread_cond_wait(condition, mutex);
+    }
+    mcr_wait_leave(thread);
+    return result;
+}
+
+/*
+ * Before a timed wait for a condition outside the common case. A thread that is held must not keep the mutex locked:
+ * it is unlocked meanwhile, and the call returns as if woken spuriously. False: the hook returns *ret.
+ */
+static bool before_condition(pthread_mutex_t *mutex, uint64_t pc, struct mcr_thread **thread, int *ret) {
+    struct mcr_wait wait = {.kind = MCR_WAIT_TIMED, .no_hold = true, .pc = pc, .timeout_ns = -1};
+    mcr_real_load();
+    bool held = mcr_wait_holds(MCR_WAIT_TIMED) && pthread_mutex_unlock(mutex) == 0;
+    wait.no_hold = !held;
+    mcr_wait_arrive(&wait);
+    *thread = wait.thread;
+    if (!held)
+        return true;
+    mcr_wait_leave(wait.thread);
+    *ret = pthread_mutex_lock(mutex);
+    return false;
+}
+
+int mcr_hook_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
+                                    const struct timespec *deadline) {
+    struct mcr_thread *thread = mcr_wait_quick(MCR_WAIT_TIMED, MCR_PC);
+    int result;
+    if (!thread && !before_condition(mutex, MCR_PC, &thread, &result))
+        return result;
+    result = mcr_real.pthread_cond_timedwait(condition, mutex, deadline);
+    mcr_wait_leave(thread);
+    return result;
+}
+
+int mcr_hook_pthread_cond_clockwait(pthread_cond_t *condition, pthread_mutex_t *mutex, clockid_t clock,
+                                    const struct timespec *deadline) {
+    struct mcr_thread *thread = mcr_wait_quick(MCR_WAIT_TIMED, MCR_PC);
+    int result;
+    if (!thread && !before_condition(mutex, MCR_PC, &thread, &result))
+        return result;
+    result = mcr_real.pthread_cond_clockwait(condition, mutex, clock, deadline);
+    mcr_wait_leave(thread);
+    return result;
+}
+
+int mcr_hook_pthread_barrier_wait(pthread_barrier_t *barrier) {
+    struct mcr_thread *thread = mcr_wait_begin_internal(MCR_PC);
+    int result = mcr_real.pthread_barrier_wait(barrier);
+    mcr_wait_leave(thread);
+    return result;
+}
+
+/* A semaphore that can be had at once is no wait. */
+static bool take_at_once(sem_t *semaphore) {
+    int saved = errno;
+    bool taken = sem_trywait(semaphore) == 0;
+    errno = saved;
+    return taken;
+}
+
+int mcr_hook_sem_wait(sem_t *semaphore) {
+    if (!MCR_SERVING && take_at_once(semaphore))
+        return 0;
+    struct mcr_thread *thread = mcr_wait_begin_internal(MCR_PC);
+    struct timespec deadline;
+    int result = -1, saved = errno;
+    bool looks_up = watches_startup(thread, &deadline);
+    if (looks_up)
+        result = mcr_real.sem_clockwait(semaphore, CLOCK_MONOTONIC, &deadline);
+    if (looks_up && result < 0 && errno == ETIMEDOUT) {
+        mcr_startup_end();
+        errno = saved;
+        looks_up = false;
+    }
+    if (!looks_up)
+        result = mcr_real.sem_wait(semaphore);
+    mcr_wait_leave(thread);
+    return result;
+}
+
+/* Before a timed wait for a thread or semaphore. False: interrupted. */
+static bool before_deadline(clockid_t clock, const struct timespec *deadline, uint64_t pc, struct mcr_thread **thread) {
+    mcr_real_load();
+    int64_t ns = mcr_until(clock, deadline);
+    if (ns <= 0)
+        return true;
+    struct mcr_wait wait = {.kind = MCR_WAIT_TIMED, .pc = pc, .timeout_ns = ns};
+    bool interrupted = mcr_wait_arrive(&wait) == MCR_INTERRUPTED;
+    *thread = wait.thread;
+    if (!interrupted)
+        mcr_wait_enter(wait.thread, MCR_WAIT_TIMED);
+    return !interrupted;
+}
+
+int mcr_hook_sem_timedwait(sem_t *semaphore, const struct timespec *deadline) {
+    struct mcr_thread *thread = mcr_wait_quick(MCR_WAIT_TIMED, MCR_PC);
+    if (!thread && take_at_once(semaphore))
+        return 0;
+    if (!thread && !before_deadline(CLOCK_REALTIME, deadline, MCR_PC, &thread)) {
+        errno = EINTR;
+        return -1;
+    }
+    int result = mcr_real.sem_timedwait(semaphore, deadline);
+    mcr_wait_leave(thread);
+    return result;
+}
+
+int mcr_hook_sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *deadline) {
+    struct mcr_thread *thread = mcr_wait_quick(MCR_WAIT_TIMED, MCR_PC);
+    if (!thread && take_at_once(semaphore))
+        return 0;
+    if (!thread && !before_deadline(clock, deadline, MCR_PC, &thread)) {
+        errno = EINTR;
+        return -1;
+    }
+    int result = mcr_real.sem_clockwait(semaphore, clock, deadline);
+    mcr_wait_leave(thread);
+    return result;
+}
+
+int mcr_hook_semop(int id, struct sembuf *operations, size_t count) {
+    struct mcr_thread *thread = mcr_wait_begin_internal(MCR_PC);
+    int result = mcr_real.semop(id, operations, count);
+    mcr_wait_leave(thread);
+    return result;
+}
+
+int mcr_hook_semtimedop(int id, struct sembuf *operations, size_t count, const struct timespec *timeout) {
+    struct mcr_thread *thread = timeout ? mcr_wait_quick(MCR_WAIT_TIMED, MCR_PC) : mcr_wait_begin_internal(MCR_PC);
+    struct timespec rest;
+    if (!thread && timeout && mcr_is_valid_time(timeout) && mcr_to_ns(timeout)) {
+        struct mcr_wait wait = {.kind = MCR_WAIT_TIMED, .pc = MCR_PC, .timeout_ns = mcr_to_ns(timeout)};
+        enum mcr_verdict verdict = mcr_wait_arrive(&wait);
+        if (verdict == MCR_INTERRUPTED) {
+            errno = EINTR;
+            return -1;
+        }
+        rest = mcr_to_timespec(mcr_wait_left(&wait));
+        timeout = verdict == MCR_GO ? &rest : timeout;
+        thread = wait.thread;
+        mcr_wait_enter(thread, MCR_WAIT_TIMED);
+    }
+    mcr_real_load();
+    int result = mcr_real.semtimedop(id, operations, count, timeout);
+    mcr_wait_leave(thread);
+    return result;
+}
+
+int mcr_hook_pthread_join(pthread_t other, void **ret) {
+    struct mcr_thread *thread = mcr_wait_begin_internal(MCR_PC);
+    struct timespec deadline;
+    int result = ETIMEDOUT;
+    if (watches_startup(thread, &deadline)) {
+        result = mcr_real.pthread_clockjoin_np(other, ret, CLOCK_MONOTONIC, &deadline);
+        if (result == ETIMEDOUT)
+            mcr_startup_end();
+    }
+    if (result == ETIMEDOUT)
+        result = mcr_real.pthread_join(other, ret);
+    mcr_wait_leave(thread);
+    return result;
+}
+
+int mcr_hook_pthread_timedjoin_np(pthread_t other, void **ret, const struct timespec *deadline) {
+    struct mcr_thread *thread = mcr_wait_quick(MCR_WAIT_TIMED, MCR_PC);
+    if (!thread)
+        before_deadline(CLOCK_REALTIME, deadline, MCR_PC, &thread); /* it does not know EINTR */
+    int result = mcr_real.pthread_timedjoin_np(other, ret, deadline);
+    mcr_wait_leave(thread);
+    return result;
+}
+
+int mcr_hook_pthread_clockjoin_np(pthread_t other, void **ret, clockid_t clock, const struct timespec *deadline) {
+    struct mcr_thread *thread = mcr_wait_quick(MCR_WAIT_TIMED, MCR_PC);
+    if (!thread)
+        before_deadline(clock, deadline, MCR_PC, &thread);
+    int result = mcr_real.pthread_clockjoin_np(other, ret, clock, deadline);
+    mcr_wait_leave(thread);
+    return result;
+}
