@@ -4,49 +4,27 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gdb_mcr.errors import UsageError
 from gdb_mcr.model.startup_log import AllocationFlag, OperationKind, StartupLog
 from gdb_mcr.runtime_abi.adoption import adoption_memfd, read_module_bytes, read_site_bytes
 from gdb_mcr.runtime_abi.heap import read_heap
-from gdb_mcr.runtime_abi.layout import Role, SlotFlag, State
+from gdb_mcr.runtime_abi.layout import Role, SlotFlag
 from gdb_mcr.runtime_abi.tables import read_snapshot
 from gdb_mcr.tracing.heap import chunks_of, sites_of
 from gdb_mcr.tracing.sides import Chunks
-from gdb_mcr.update.recorded import RecordedProcess, find_recorded
-from gdb_mcr.update.run import find_program, preloading, prepare_run
-from tests.support.memcached import free_port, server_arguments, wait_until_served
+from gdb_mcr.update.recorded import RecordedProcess
+from tests.support.recorded import ROOT, recorded_memcached
 from tests.support.servers import nearest_server
-
-ROOT = Path(__file__).parents[2]
-RUN = "import sys; from gdb_mcr.update.run import prepare_run; prepare_run(sys.argv[1:])()"
-TIMEOUT_S = 60.0
 
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[RecordedProcess]:
-    binary = nearest_server("memcached", "1.6.18-1+deb12u1").binary
-    port = free_port()
-    command = [sys.executable, "-c", RUN, str(binary), *server_arguments(port, megabytes=64)]
-    process = subprocess.Popen(command, cwd=ROOT)
-    try:
-        wait_until_served(port, TIMEOUT_S)
-        server = find_recorded(process.pid)
-        deadline = time.monotonic() + TIMEOUT_S
-        while server.control().state is not State.SERVING:
-            assert time.monotonic() < deadline, server.control()
-            time.sleep(0.01)  # nothing announces the end of O's start-up
+    with recorded_memcached(nearest_server("memcached", "1.6.18-1+deb12u1").binary) as server:
         yield server
-    finally:
-        process.kill()
-        process.wait(TIMEOUT_S)
 
 
 @pytest.fixture(scope="module")
@@ -136,25 +114,3 @@ def test_an_adoption_can_be_built_from_it(served: RecordedProcess) -> None:
     descriptor = adoption_memfd(heap, read_site_bytes(memory, control), read_module_bytes(memory, control))
     assert os.fstat(descriptor).st_size > len(heap.spans)
     os.close(descriptor)
-
-
-def test_what_cannot_be_run_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="not found"):
-        find_program("no-such-server-anywhere", os.environ)
-    with pytest.raises(UsageError, match="no such file"):
-        prepare_run(["./no-such-server"])
-    (tmp_path / "text").write_text("text")
-    with pytest.raises(UsageError, match="may execute"):
-        prepare_run([str(tmp_path / "text")])
-    with pytest.raises(UsageError, match="no command"):
-        prepare_run([])
-
-
-def test_what_was_preloaded_before_stays() -> None:
-    library = Path("/opt/libmcr.so")
-    assert preloading({"LD_PRELOAD": "other.so", "A": "b"}, library) == {
-        "LD_PRELOAD": "/opt/libmcr.so:other.so",
-        "A": "b",
-    }
-    with pytest.raises(UsageError, match="blank"):
-        preloading({}, Path("/my files/libmcr.so"))
