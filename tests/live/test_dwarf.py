@@ -36,7 +36,7 @@ def build(directory: Path, source: str, *flags: str) -> Path:
     """Compiles a target as a position-independent program with debug information."""
     program = directory / "program"
     command = ["gcc", "-g", "-fPIE", "-pie", "-pthread", *flags, str(TARGETS / source), "-o", str(program)]
-    subprocess.run(command, check=True, timeout=60, capture_output=True, text=True)
+    subprocess.run(command, check=True, timeout=60, capture_output=True, text=True, cwd=directory)
     return program
 
 
@@ -173,7 +173,7 @@ def test_libraries_are_listed_and_named_by_symbols(tmp_path: Path) -> None:
     [
         (("-no-pie", "-fno-pie"), "not position-independent"),
         (("-s",), "no debug information"),
-        (("-gsplit-dwarf", "-dumpdir", "x."), "split off"),
+        (("-gsplit-dwarf",), "split off"),
     ],
 )
 def test_what_cannot_be_updated_is_said(tmp_path: Path, flags: tuple[str, ...], complaint: str) -> None:
