@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include "host_safe.h"
 
-enum { CAPACITY = 1 << 22, TABLE_FIRST = 4096 };
+enum { CAPACITY = 1 << 20, TABLE_FIRST = 4096 };
 
 struct counter {
     uint64_t key; /* thread and call stack; 0 = free */
@@ -162,7 +162,9 @@ void mcr_allocation_plan(struct mcr_frame frame, uint64_t size, struct mcr_place
 }
 
 /* ---- the log ---- */
-bool mcr_allocations_open(void) { return !ended; }
+bool mcr_allocations_open(void) {
+    return !ended && mcr_control.allocations.reserved < mcr_control.allocations.capacity;
+}
 
 void mcr_allocation_log(const struct mcr_placement *placement, uint64_t address, uint64_t size, uint32_t site) {
     uint64_t seq;

@@ -204,7 +204,7 @@ static inline __attribute__((always_inline)) uint32_t mcr_site_quick(struct mcr_
 
 /* ---- allocations.c ---- */
 bool mcr_allocations_init(void);
-bool mcr_allocations_open(void); /* start-up is being logged */
+bool mcr_allocations_open(void); /* start-up is being logged, and there is room in the log */
 
 #pragma GCC visibility pop
 
