@@ -280,7 +280,8 @@ static bool decide_dup2(struct mcr_call *call) {
 static bool is_address_taken(const struct mcr_call *call) {
     for (uint32_t seq = 0; seq < old_count; seq++) {
         const struct mcr_operation *entry = &old_operations[seq];
-        if (entry->kind != MCR_OP_BIND || used[seq] || entry->error || !objects[seq] ||
+        bool others = used[seq] && (int32_t)seq != call->peer; /* another socket of N's has it by right */
+        if (entry->kind != MCR_OP_BIND || others || entry->error || !objects[seq] ||
             old_operations[(objects[seq] - 1) / 2].flags & MCR_OPF_GONE)
             continue;
         if (entry->blob_size == call->blob_size && memcmp(mcr_old_blob(entry), call->blob, call->blob_size) == 0)
