@@ -128,7 +128,8 @@ class StoppedThread:
 class Debugger(Protocol):
     """One child debugger, which holds at most one process at a time.
 
-    Every method may raise `DebuggerError` when the debugger died or did not answer in time. Then call `abandon`.
+    Every method may raise `DebuggerError` when the debugger died or did not answer in time. Then call `abandon`; `stop`
+    and `let_go` have done so themselves, so that the process runs in any case.
     """
 
     @property
@@ -160,13 +161,13 @@ class Debugger(Protocol):
     def let_go(self) -> None:
         """Detaches, and checks that no thread stays stopped. Interrupted system calls go on unseen.
 
-        If the process was killed meanwhile there is nothing to do, which is no error.
+        Nothing if no process is held, or if it was killed meanwhile; that is no error.
         :raises TargetError: it does not run again.
         """
         ...
 
     def abandon(self) -> None:
-        """Ends the debugger at once, whatever it does; a process that it holds runs on."""
+        """Ends the debugger at once, whatever it does; a process that it holds runs on. The next use starts another."""
         ...
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from gdb_mcr.debugger.base import FrameRow, Memory, StoppedThread
 from gdb_mcr.debugger.gdb_setup import console, quoted
 from gdb_mcr.debugger.memory import CommandFailed, EngineMemory, MiMemory
 from gdb_mcr.debugger.mi_records import MiError, Result, text
-from gdb_mcr.debugger.mi_transport import DEADLINE_S, DebuggerDied, DebuggerTimeout, MiTransport
+from gdb_mcr.debugger.mi_transport import DEADLINE_S, MiTransport
 from gdb_mcr.debugger.modules import Module, loaded_modules, module_at
 from gdb_mcr.debugger.symbols import Symbols
 from gdb_mcr.debugger.target_process import check_attachable, ensure_running, is_alive, is_group_stopped
@@ -144,60 +144,64 @@ class ChildGdb:
             mi.request(f"-target-attach {pid}", ATTACH_S)
             mi.await_async("stopped", ATTACH_S)
             self._target.settled = _rows(self._ask("-mcr-settle"))
-        except MiError as error:
-            self._target = None
-            check_attachable(pid)  # says it better than GDB, if the reason is one that can be seen
-            raise TargetError(f"GDB cannot attach to process {pid}: {error.message}") from error
-        except DebuggerTimeout:
+        except DebuggerError as error:
             self.abandon()
+            if isinstance(error, MiError):
+                check_attachable(pid)  # says it better than GDB, if the reason is one that can be seen
             raise
 
     def threads(self) -> tuple[StoppedThread, ...]:
         """All threads of the stopped process, its initial thread first."""
         target = self._held()
         if target.threads is None:
-            stacks = {row["tid"]: row["frames"] for row in _rows(self._ask("-mcr-threads"))}
+            stacks = {row["tid"]: row["frames"] for row in self._walk(target)}
             target.threads = tuple(_thread(row, stacks.get(row["tid"]), target.modules) for row in target.settled)
         return target.threads
 
+    def _walk(self, target: _Target) -> list[Mapping[str, object]]:
+        try:
+            return _rows(self._ask("-mcr-threads"))
+        except (MiError, CommandFailed) as error:
+            if is_alive(target.pid):
+                raise
+            raise TargetError(f"process {target.pid} was killed while it was stopped") from error
+
     def let_go(self) -> None:
-        """Detaches, and checks that no thread stays stopped."""
-        target = self._held()
+        """Detaches, and checks that no thread stays stopped. Nothing if no process is held."""
+        target = self._target
+        if target is None:
+            return
         try:
             self._ready().request("-target-detach", ATTACH_S)
-        except MiError:
-            if is_alive(target.pid):
-                self.abandon()
-                raise
-        except DebuggerDied:
-            self._forget(target)
-            raise
-        except DebuggerTimeout:
+        except DebuggerError as error:
             self.abandon()
-            raise
-        self._forget(target)
+            if not isinstance(error, MiError) or is_alive(target.pid):
+                raise
+        else:
+            self._forget(target)
 
     def _forget(self, target: _Target) -> None:
         self._target = None
         ensure_running(target.pid, was_stopped=target.was_stopped)
 
     def abandon(self) -> None:
-        """Ends GDB at once; a process that it holds runs on. This object is of no use afterwards."""
+        """Ends GDB at once; a process that it holds runs on. The next use of this object starts a new GDB."""
         self._end_dummy()
-        if self._mi is not None:
-            self._mi.kill()
+        mi, self._mi, self._symbols, self._pending = self._mi, None, None, []
+        if mi is not None:
+            mi.kill()
         if self._target is not None:
             self._forget(self._target)
 
     def close(self) -> None:
         """Lets the process go if there is one, and ends GDB."""
         try:
-            if self._target is not None:
-                self.let_go()
+            self.let_go()
         finally:
             self._end_dummy()
-            if self._mi is not None:
-                self._mi.close()
+            mi, self._mi, self._symbols, self._pending = self._mi, None, None, []
+            if mi is not None:
+                mi.close()
 
     def memory(self, fast: bool = True) -> Memory:
         """The stopped process's memory, until it is let go."""

@@ -10,6 +10,7 @@ import signal
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from gdb_mcr.errors import AlreadyTraced, TargetError
 
@@ -59,22 +60,58 @@ def is_group_stopped(pid: int) -> bool:
 def ensure_running(pid: int, *, was_stopped: bool = False) -> None:
     """After a detach: every thread runs or waits by itself. A SIGSTOP that an attach left behind is undone.
 
+    A thread that has just been woken may be on its way into a stop, so each is waited for until it has run.
+
     :param was_stopped: it was stopped before we came, so that is how we leave it.
-    :raises TargetError: a thread still stands in a tracer's stop after 2 s. A process that is gone is no error.
+    :raises TargetError: a thread still stands in a stop after 2 s. A process that is gone is no error.
     """
     end = time.monotonic() + _SETTLED_S
-    continued = False
-    while held := {tid: state for tid, state in task_states(pid).items() if state in "Tt"}:
-        if was_stopped and set(held.values()) == {"T"}:
+    before, continued = _looks(pid), False
+    while (looks := _looks(pid)) and not _is_settled(looks, before, was_stopped):
+        held = {tid: look.state for tid, look in looks.items() if look.state in "Tt"}
+        if time.monotonic() > end:
+            _complain(pid, held, was_stopped)
             return
-        if "t" not in held.values() and not continued:
+        if not was_stopped and not continued and set(held.values()) == {"T"}:
             continued = True
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
-        if time.monotonic() > end:
-            hint = f"look at it with `grep -H State /proc/{pid}/task/*/status`; `kill -CONT {pid}` may help"
-            raise TargetError(f"threads {sorted(held)} of process {pid} stay stopped after the detach", hint=hint)
         time.sleep(_LOOK_AGAIN_S)
+
+
+class _Look(NamedTuple):
+    state: str
+    turns: int
+    """How often it was given a processor. Source: Documentation/scheduler/sched-stats.rst."""
+
+
+def _looks(pid: int) -> dict[int, _Look]:
+    looks = {}
+    for tid, state in task_states(pid).items():
+        looks[tid] = _Look(state, _turns(pid, tid))
+    return looks
+
+
+# A kernel without the file (or a thread that has just ended) counts as having run.
+def _turns(pid: int, tid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/task/{tid}/schedstat").read_text().split()[2])
+    except OSError:
+        return time.monotonic_ns()
+
+
+def _is_settled(looks: dict[int, _Look], before: dict[int, _Look], was_stopped: bool) -> bool:
+    states = {look.state for look in looks.values()}
+    if was_stopped:
+        return states == {"T"}
+    waking = [tid for tid, look in looks.items() if look.state == "R" and look == before.get(tid)]
+    return not states & {"T", "t"} and not waking
+
+
+def _complain(pid: int, held: dict[int, str], was_stopped: bool) -> None:
+    if "t" in held.values() or (held and not was_stopped):
+        hint = f"look at it with `grep -H State /proc/{pid}/task/*/status`; `kill -CONT {pid}` may help"
+        raise TargetError(f"threads {sorted(held)} of process {pid} stay stopped after the detach", hint=hint)
 
 
 def _status(pid: int) -> dict[str, str] | None:
