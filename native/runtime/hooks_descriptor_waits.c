@@ -217,7 +217,8 @@ static bool before_read(int fd, int flags, bool accepts, uint64_t pc, struct mcr
     bool shared = mcr_unreleased && (accepts || mcr_fd_flags(fd) & (MCR_FD_INHERITED | MCR_FD_CLAIMED));
     long status = MCR_SYS(fcntl, fd, F_GETFL);
     if (flags & MSG_DONTWAIT || (status >= 0 && status & O_NONBLOCK)) {
-        errno = EAGAIN;
+        if (shared)
+            errno = EAGAIN;
         return !shared;
     }
     struct pollfd watched = {fd, POLLIN, 0};
