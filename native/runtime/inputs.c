@@ -11,9 +11,7 @@ enum { CAPACITY = 4096, CHUNK = 65536 };
 
 static const uint64_t hash_limit = 16 << 20; /* larger files are told apart by size and time; a host must not wait */
 
-bool mcr_inputs_init(void) {
-    return mcr_table_init(&mcr_control.inputs, sizeof(struct mcr_input), CAPACITY);
-}
+bool mcr_inputs_init(void) { return mcr_table_init(&mcr_control.inputs, sizeof(struct mcr_input), CAPACITY); }
 
 static bool is_known(uint64_t device, uint64_t inode) {
     const struct mcr_input *inputs = (const struct mcr_input *)mcr_control.inputs.address;
@@ -31,8 +29,7 @@ void mcr_input_note(int fd) {
     struct stat status;
     char link[32], path[4096];
     uint64_t index;
-    if (fd < 0 || MCR_SYS(fstat, fd, &status) < 0 || !S_ISREG(status.st_mode) ||
-        is_known(status.st_dev, status.st_ino))
+    if (fd < 0 || MCR_SYS(fstat, fd, &status) < 0 || !S_ISREG(status.st_mode) || is_known(status.st_dev, status.st_ino))
         return;
     mcr_fd_link(fd, link);
     long size = MCR_SYS(readlink, link, path, sizeof path - 1);

@@ -20,9 +20,7 @@ static long bare_call(long number, long a, long b, long c, long d, long e, long 
 }
 
 #define X(name, raw, type, parameters)                                                                                 \
-    static long bare_##name(long a, long b, long c, long d, long e, long f) {                                          \
-        return bare_call(raw, a, b, c, d, e, f);                                                                       \
-    }
+    static long bare_##name(long a, long b, long c, long d, long e, long f) { return bare_call(raw, a, b, c, d, e, f); }
 MCR_HOOKS(X)
 #undef X
 

@@ -108,7 +108,7 @@ static void become(uint32_t index, uint64_t stack_low, uint64_t stack_high) {
 uint32_t mcr_thread_index(void) {
     if (!mcr_self.thread) {
         if (!starts)
-            return 0; /* libmcr's constructor has not run: this is the initial thread */
+            return 0;                /* libmcr's constructor has not run: this is the initial thread */
         mcr_self.thread = GRAVE + 1; /* for a signal handler that comes now */
         become(claim(0, false), 0, 0);
         pthread_setspecific(key, (void *)1);
