@@ -75,6 +75,7 @@ class Preloaded:
             env={**os.environ, "LD_PRELOAD": str(library)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
+            bufsize=0,  # what select() does not see is not there
             close_fds=False,  # Python's own are close-on-exec
             preexec_fn=place,
         )
