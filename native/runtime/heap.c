@@ -12,7 +12,6 @@
 
 struct mcr_heap_locks mcr_heap_locks;
 uint8_t mcr_class_by_size[MCR_SMALL_MAX / 16 + 1];
-uint32_t mcr_class_reciprocal[MCR_CLASSES];
 const uint16_t mcr_class_bytes[MCR_CLASSES] = {16,   32,   48,   64,   80,   96,   112,   128,   144,   160,
                                                176,  192,  208,  224,  240,  256,  320,   384,   448,   512,
                                                640,  768,  896,  1024, 1280, 1536, 1792,  2048,  2560,  3072,
@@ -33,7 +32,6 @@ static void list(struct mcr_span *span) {
     if (*first)
         mcr_span_at(*first)->private_[MCR_SPAN_PREV] = mcr_span_id(span) + 1;
     *first = mcr_span_id(span) + 1;
-    span->private_[MCR_SPAN_LISTED] = 1;
 }
 
 static void unlist(struct mcr_span *span) {
@@ -44,12 +42,22 @@ static void unlist(struct mcr_span *span) {
         mcr_span_at(previous)->private_[MCR_SPAN_NEXT] = next;
     else
         listed[span->size_class] = next;
-    span->private_[MCR_SPAN_LISTED] = 0;
+    span->private_[MCR_SPAN_PREV] = MCR_UNLISTED;
 }
 
 void mcr_span_list(struct mcr_span *span) {
-    if (!span->private_[MCR_SPAN_LISTED] && has_free_slots(span))
+    if (span->private_[MCR_SPAN_PREV] == MCR_UNLISTED && has_free_slots(span))
         list(span);
+}
+
+void mcr_span_prepare(struct mcr_span *span, uint32_t class) {
+    uint64_t bytes = mcr_class_bytes[class];
+    memset(span->private_, 0, sizeof span->private_);
+    span->size_class = (uint8_t)class;
+    span->slot_bytes = (uint32_t)bytes;
+    span->slot_count = mcr_class_slots(class);
+    span->private_[MCR_SPAN_PREV] = MCR_UNLISTED;
+    span->private_[MCR_SPAN_RECIPROCAL] = (uint32_t)((((uint64_t)1 << 32) + bytes - 1) / bytes);
 }
 
 static struct mcr_span *span_make(uint32_t class) {
@@ -61,9 +69,7 @@ static struct mcr_span *span_make(uint32_t class) {
             mcr_slots_give(class, slots);
         return NULL;
     }
-    span->size_class = (uint8_t)class;
-    span->slot_bytes = mcr_class_bytes[class];
-    span->slot_count = mcr_class_slots(class);
+    mcr_span_prepare(span, class);
     span->slots = (uint64_t)slots;
     __atomic_store_n(&span->kind, MCR_SPAN_SMALL, __ATOMIC_RELEASE);
     mcr_span_enter(span);
@@ -109,7 +115,7 @@ static void span_give(struct mcr_span *span, struct mcr_slot *slot) {
     uint32_t index = (uint32_t)(slot - (struct mcr_slot *)span->slots), class = span->size_class;
     mcr_slot_set(slot, (struct mcr_slot){.site = span->private_[MCR_SPAN_HEAD]});
     span->private_[MCR_SPAN_HEAD] = index + 1;
-    if (!span->private_[MCR_SPAN_LISTED])
+    if (span->private_[MCR_SPAN_PREV] == MCR_UNLISTED)
         list(span);
     bool is_only = listed[class] == mcr_span_id(span) + 1 && !span->private_[MCR_SPAN_NEXT];
     if (--span->private_[MCR_SPAN_USED] == 0 && !is_only) {
@@ -435,7 +441,6 @@ int mcr_heap_forget(const uint64_t *addresses, uint32_t count) {
 static void classes_init(void) {
     for (uint32_t class = 0, unit = 0; class < MCR_CLASSES; class++) {
         uint64_t bytes = mcr_class_bytes[class];
-        mcr_class_reciprocal[class] = (uint32_t)((((uint64_t)1 << 32) + bytes - 1) / bytes);
         for (; unit <= bytes / 16; unit++)
             mcr_class_by_size[unit] = (uint8_t)class;
     }

@@ -30,20 +30,21 @@ enum {
     MCR_BIN_MAX = 64,       /* chunks of one class in a thread cache, at most */
     MCR_SITES_CACHED = 1024 /* a power of two */
 };
+#define MCR_UNLISTED     UINT32_MAX
 #define MCR_BANK_BYTES   ((uint64_t)1 << MCR_BANK_SHIFT)
 #define MCR_BANK_PAGES   (MCR_BANK_BYTES >> MCR_PAGE_SHIFT)
 #define MCR_WINDOW_BYTES (MCR_BANK_BYTES * MCR_BANKS)
 
 /* How the allocator uses mcr_span.private_. */
 enum {
-    MCR_SPAN_NEXT = 0,   /* span id + 1: in the list of free runs, of spans with free slots, or of unused entries */
-    MCR_SPAN_PREV = 1,   /* span id + 1 */
-    MCR_SPAN_HEAD = 2,   /* small: first free slot's index + 1 */
-    MCR_SPAN_DIRTY = 2,  /* free: its bytes may be other than zero; large in O's bank: a chunk was placed there */
-    MCR_SPAN_CARVED = 3, /* small: slots from this one on were never handed out */
-    MCR_SPAN_USED = 4,   /* small: slots that are live or cached */
-    MCR_SPAN_SLOT = 4,   /* large: its struct mcr_slot, two words */
-    MCR_SPAN_LISTED = 5  /* small: 1 = in its class's list */
+    MCR_SPAN_NEXT = 0,      /* span id + 1: in the list of free runs, of spans with free slots, or of unused entries */
+    MCR_SPAN_PREV = 1,      /* span id + 1; small: MCR_UNLISTED if it is in no list */
+    MCR_SPAN_HEAD = 2,      /* small: first free slot's index + 1 */
+    MCR_SPAN_DIRTY = 2,     /* free: its bytes may be other than zero; large in O's bank: a chunk was placed there */
+    MCR_SPAN_CARVED = 3,    /* small: slots from this one on were never handed out */
+    MCR_SPAN_USED = 4,      /* small: slots that are live or cached */
+    MCR_SPAN_SLOT = 4,      /* large: its struct mcr_slot, two words */
+    MCR_SPAN_RECIPROCAL = 5 /* small: 2^32 / slot bytes, rounded up */
 };
 
 struct mcr_heap {
@@ -89,11 +90,10 @@ extern struct mcr_heap_locks {
 } mcr_heap_locks;
 
 extern uint8_t mcr_class_by_size[MCR_SMALL_MAX / 16 + 1]; /* by (size + 15) / 16 */
-extern uint32_t mcr_class_reciprocal[MCR_CLASSES];        /* 2^32 / slot bytes, rounded up */
 extern const uint16_t mcr_class_bytes[MCR_CLASSES];
 
 static inline uint32_t mcr_class_of(size_t size) { return mcr_class_by_size[(size + 15) / 16]; }
-static inline uint32_t mcr_class_pages(uint32_t class) { return mcr_class_bytes[class] <= 2048 ? 16 : 32; }
+static inline uint32_t mcr_class_pages(uint32_t class) { return mcr_class_bytes[class] <= 512 ? 64 : 32; }
 static inline uint32_t mcr_class_slots(uint32_t class) {
     return (mcr_class_pages(class) << MCR_PAGE_SHIFT) / mcr_class_bytes[class];
 }
@@ -127,7 +127,7 @@ static inline void mcr_slot_set(struct mcr_slot *slot, struct mcr_slot value) {
 /* The slot that begins at this address of a small span; NULL if none does. */
 static inline struct mcr_slot *mcr_slot_of(const struct mcr_span *span, uint64_t address) {
     uint64_t offset = address - span->start;
-    uint64_t index = (offset * mcr_class_reciprocal[span->size_class]) >> 32; /* exact: offset * bytes < 2^32 */
+    uint64_t index = (offset * span->private_[MCR_SPAN_RECIPROCAL]) >> 32; /* exact: offset * bytes < 2^32 */
     if (__builtin_expect(index >= span->slot_count || index * span->slot_bytes != offset, 0))
         return NULL;
     return (struct mcr_slot *)span->slots + index;
@@ -157,6 +157,7 @@ void *mcr_heap_new(uint64_t pc, uint64_t sp, uint64_t bp, size_t size, size_t al
 void *mcr_heap_resize(struct mcr_frame frame, void *chunk, size_t size); /* chunk != NULL, size > 0 */
 void mcr_heap_release(void *chunk);                                      /* free */
 size_t mcr_heap_size(void *chunk);                                       /* exact requested size */
+void mcr_span_prepare(struct mcr_span *span, uint32_t class);            /* of small chunks; nothing handed out yet */
 void mcr_span_list(struct mcr_span *span); /* offers its free slots; the caller holds its class's lock */
 
 /* ---- heap_adopt.c ---- */

@@ -43,6 +43,8 @@ static struct mcr_span *borrow(const struct mcr_span *old) {
         span->reserved = 0;
         span->large_size = 0;
         memset(span->private_, 0, sizeof span->private_);
+        if (slots)
+            mcr_span_prepare(span, old->size_class);
         span->slots = slots ? (uint64_t)slots : (uint64_t)&span->private_[MCR_SPAN_SLOT];
         mcr_span_enter(span);
     }
