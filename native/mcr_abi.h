@@ -432,8 +432,8 @@ struct mcr_launch_range { /* [start, end), reserved in N with PROT_NONE */
 };
 
 struct mcr_launch_library { /* a file that ld.so is to map */
-    uint64_t base; /* where its lowest byte is to stand */
-    uint64_t path; /* offset, NUL-terminated */
+    uint64_t base;          /* where its lowest byte is to stand */
+    uint64_t path;          /* offset, NUL-terminated */
 };
 
 struct mcr_launch_plan {

@@ -57,18 +57,18 @@ void mcr_control_init(void);
 void mcr_private_range(uint64_t start, uint64_t end); /* [start, end) is libmcr's own memory */
 void mcr_table_fork_child(struct mcr_table *table);
 void *mcr_blob_reserve(size_t size, uint64_t *offset); /* room in the blob table for the caller to fill; NULL if full */
-const char *mcr_own_path(void); /* of libmcr.so, as the link map has it */
-uint64_t mcr_now_ns(void);      /* CLOCK_MONOTONIC */
-extern struct mcr_locks {       /* all locks outside the allocator; fork takes and resets them together */
+const char *mcr_own_path(void);                        /* of libmcr.so, as the link map has it */
+uint64_t mcr_now_ns(void);                             /* CLOCK_MONOTONIC */
+extern struct mcr_locks { /* all locks outside the allocator; fork takes and resets them together */
     struct mcr_lock threads, replay, effects, ranges, modules;
 } mcr_locks;
 
 /* ---- threads.c ---- */
 bool mcr_threads_init(uint64_t stack_top);
-struct mcr_thread *mcr_thread_here(void);       /* the caller's entry; one that nobody reads if the table is full */
+struct mcr_thread *mcr_thread_here(void); /* the caller's entry; one that nobody reads if the table is full */
 struct mcr_thread *mcr_thread_initial(void);
-bool mcr_thread_is_initial(void);               /* of the process; after fork, the thread that forked */
-bool mcr_threads_all_waited(void);              /* each live thread of the table has waited once */
+bool mcr_thread_is_initial(void);                      /* of the process; after fork, the thread that forked */
+bool mcr_threads_all_waited(void);                     /* each live thread of the table has waited once */
 uint64_t mcr_thread_stack(uint64_t i, uint64_t *high); /* [low, high) of thread i's stack; 0 if unknown */
 
 /* ---- descriptors.c: what libmcr knows of each descriptor number ---- */
@@ -125,10 +125,10 @@ struct mcr_call {
     int64_t result;
     const void *blob;
     size_t blob_size;
-    uint32_t fd_flags; /* for the numbers that it makes */
-    int32_t place;     /* N: the number that the result is moved to, -1 none */
-    int32_t match;     /* N: seq of O's operation, -1 none */
-    int32_t peer;      /* N: the same, also where O's object is gone */
+    uint32_t fd_flags;               /* for the numbers that it makes */
+    int32_t place;                   /* N: the number that the result is moved to, -1 none */
+    int32_t match;                   /* N: seq of O's operation, -1 none */
+    int32_t peer;                    /* N: the same, also where O's object is gone */
     const struct mcr_operation *old; /* O's operation of `match` */
     uint64_t stack_id;
     uint32_t thread;
@@ -161,14 +161,14 @@ static inline bool mcr_call_is_early(const struct mcr_call *call) { return mcr_u
 /* A whole hook: `real` is evaluated unless replay has the answer. */
 #define MCR_CALL_RUN(call, real)                                                                                       \
     (mcr_call_begin(&(call), MCR_CALLER()) ? mcr_call_result(&(call), (real)) : (void)0, mcr_call_end(&(call)))
-void mcr_log_exec(int fd, const char *path, size_t path_size);                /* open since exec */
+void mcr_log_exec(int fd, const char *path, size_t path_size); /* open since exec */
 
 /* ---- replay.c: N follows O's log ---- */
 bool mcr_replay_init(void);
 bool mcr_replay_decide(struct mcr_call *call); /* true: make the real call */
 void mcr_replay_logged(const struct mcr_call *call, uint64_t seq);
-void mcr_replay_exec(struct mcr_call *call); /* finds O's entry for a descriptor open since exec */
-bool mcr_replay_was_open(int fd);            /* O had this number open since exec, and still has */
+void mcr_replay_exec(struct mcr_call *call);                     /* finds O's entry for a descriptor open since exec */
+bool mcr_replay_was_open(int fd);                                /* O had this number open since exec, and still has */
 const void *mcr_old_blob(const struct mcr_operation *operation); /* its bytes in O's blob table */
 
 /* ---- effects.c: what N does to the outside before commit ---- */
@@ -217,12 +217,12 @@ enum mcr_verdict {
     MCR_RELEASED     /* N was released: see waits.c for what each call does now */
 };
 struct mcr_wait {
-    uint32_t kind;             /* enum mcr_wait_kind */
-    bool polling;              /* does not wait: zero timeout or a descriptor that does not block */
-    bool for_signal;           /* waits for signals: counts as external for the initial thread */
-    bool no_hold;              /* its caller has prepared for no hold (a locked mutex) */
-    uint64_t pc;               /* the program's return address */
-    struct pollfd *fds;        /* what it waits for, if poll can tell; else NULL */
+    uint32_t kind;      /* enum mcr_wait_kind */
+    bool polling;       /* does not wait: zero timeout or a descriptor that does not block */
+    bool for_signal;    /* waits for signals: counts as external for the initial thread */
+    bool no_hold;       /* its caller has prepared for no hold (a locked mutex) */
+    uint64_t pc;        /* the program's return address */
+    struct pollfd *fds; /* what it waits for, if poll can tell; else NULL */
     uint32_t fd_count;
     int64_t timeout_ns;        /* -1 = for ever */
     uint64_t entered_ns;       /* when it arrived, 0 if no time was spent in libmcr */
@@ -255,13 +255,13 @@ static inline void mcr_wait_leave(struct mcr_thread *thread) {
 
 /* ---- facts.c, settings.c, exec.c, channel.c, watchdog.c ---- */
 void mcr_facts_fill(int argc, char **argv, char **envp);
-bool mcr_settings_open(void);                             /* false: no settings, or unusable ones */
+bool mcr_settings_open(void);                                   /* false: no settings, or unusable ones */
 void mcr_settings_forget_preload(char **envp, const char *own); /* takes libmcr out of LD_PRELOAD */
 void mcr_exec_init(void);
 void mcr_watchdog_start(void);
 void mcr_watchdog_stop(void);
-void mcr_die(void); /* N before commit only: the end of the whole process */
-bool mcr_channel_open(void); /* N: false if no channel came with the exec */
+void mcr_die(void);                                   /* N before commit only: the end of the whole process */
+bool mcr_channel_open(void);                          /* N: false if no channel came with the exec */
 void mcr_channel_send(uint32_t kind, int64_t status); /* unasked; never waits */
 
 #endif

@@ -56,7 +56,7 @@ struct mcr_frame {
 #define MCR_CALLER()                                                                                                   \
     ((struct mcr_frame){(uint64_t)__builtin_return_address(0), (uint64_t)__builtin_frame_address(0) + 16,              \
                         *(uint64_t *)__builtin_frame_address(0)})
-void mcr_stack_load_modules(void); /* at start and after dlopen: fills control.modules, maps tables */
+void mcr_stack_load_modules(void);      /* at start and after dlopen: fills control.modules, maps tables */
 extern volatile bool mcr_modules_stale; /* a library was loaded in a way that we could not look at afterwards */
 bool mcr_stack_adopt(const struct mcr_module *modules, uint64_t count); /* of earlier generations; false: no room */
 uint32_t mcr_stack_walk(struct mcr_frame frame, uint64_t *returns, uint32_t max); /* returns[0] = frame.pc */
@@ -74,7 +74,7 @@ void mcr_heap_fork_child(void);
 int mcr_heap_adopt(const struct mcr_adoption *adoption); /* 0 or -errno */
 int mcr_heap_forget(const uint64_t *addresses, uint32_t count);
 uint64_t mcr_heap_allocate(uint64_t size); /* N, for the controller: a chunk's address; 0 = no memory */
-void mcr_heap_note_startup_end(void); /* allocations are no longer logged */
+void mcr_heap_note_startup_end(void);      /* allocations are no longer logged */
 
 /* ---- allocations.c: start-up allocation log and placement plan ---- */
 struct mcr_placement {
