@@ -41,7 +41,7 @@ static const struct {
 
 void mcr_real_load(void) {
     static volatile int begun; /* also stops the recursion, should dlsym ever reach a hook */
-    if (__atomic_exchange_n(&begun, 1, __ATOMIC_ACQ_REL))
+    if (begun || __atomic_exchange_n(&begun, 1, __ATOMIC_ACQ_REL))
         return;
     bool missing = false;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
