@@ -1,13 +1,15 @@
 /*
  * heap_stress.c - checks an allocator by using it: each chunk carries a pattern of its own that nobody else may touch.
  *
- * usage: heap_stress THREADS ROUNDS
+ * usage: heap_stress THREADS ROUNDS [hold]
  * Threads allocate, resize and free chunks of all kinds, hand some to one another, and fork. Prints "ok" and ends with
- * 0, or says what is wrong and ends with 1.
+ * 0, or says what is wrong and ends with 1. With `hold` it first prints a line "ADDRESS SIZE" for each chunk that it
+ * has, an empty line, and waits for ever.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <malloc.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -193,6 +195,16 @@ static void check_results(void) {
     free(chunk);
 }
 
+static void show(void) {
+    for (int i = 0; i < SHARED; i++)
+        if (shared[i].bytes)
+            printf("%lu %zu\n", (unsigned long)shared[i].bytes, shared[i].size);
+    printf("\n");
+    fflush(stdout);
+    for (;;)
+        poll(NULL, 0, -1);
+}
+
 int main(int argc, char **argv) {
     int threads = argc > 1 ? atoi(argv[1]) : 4;
     pthread_t ids[64];
@@ -203,6 +215,8 @@ int main(int argc, char **argv) {
             fail("pthread_create", 0);
     for (long i = 0; i < threads && i < 64; i++)
         pthread_join(ids[i], NULL);
+    if (argc > 3)
+        show();
     for (int i = 0; i < SHARED; i++)
         if (shared[i].bytes)
             drop(&shared[i]);
