@@ -68,6 +68,21 @@ class Descriptor:
 
 
 @dataclass(frozen=True, slots=True)
+class Socket:
+    """A socket as the kernel's tables in /proc/PID/net list it."""
+
+    inode: int
+    """As in a descriptor's target, ``socket:[inode]``."""
+    protocol: str
+    """tcp, udp or unix."""
+    local: str
+    """``127.0.0.1:80``, ``[::1]:80``; of a unix socket its path (``@name`` if abstract), "" if it has none."""
+    remote: str
+    """"" if it is not connected, or unknown (unix sockets)."""
+    is_listening: bool
+
+
+@dataclass(frozen=True, slots=True)
 class EpollWatch:
     """A ``tfd:`` line of an epoll instance's fdinfo: one registration."""
 
