@@ -61,6 +61,11 @@ class ChildGdb:
         """GDB's process id; starts it if need be."""
         return self._transport().pid
 
+    @property
+    def holds_process(self) -> bool:
+        """Whether a process is stopped by it."""
+        return self._target is not None
+
     def start(self) -> None:
         """Starts GDB and returns at once; the first command waits until it is ready, some 150 ms later.
 

@@ -107,7 +107,7 @@ def reach_barrier(
     return QuiescenceReport(False, clock() - started, looks, stops, stragglers=stragglers)
 
 
-# Double collect: at rest in both looks and not scheduled between them.
+# Double collect: at rest in both looks and not scheduled between them; one held thread looks after the hold for all.
 def _running(first: Mapping[int, TaskState], second: Mapping[int, TaskState]) -> tuple[Straggler, ...]:
     found = []
     for tid, task in second.items():
@@ -116,7 +116,7 @@ def _running(first: Mapping[int, TaskState], second: Mapping[int, TaskState]) ->
             found.append(Straggler(tid, task.name, "it was just created"))
         elif not is_at_rest(task):
             found.append(Straggler(tid, task.name, _restless(task)))
-        elif before.switches != task.switches:
+        elif before.switches != task.switches and not (before.wait is task.wait is WaitKind.HELD):
             found.append(Straggler(tid, task.name, "it ran a moment ago"))
     return tuple(found)
 

@@ -83,8 +83,13 @@ class StateTransfer:
         base: Sequence[ImageExtent],
         ours: Sequence[ImageExtent],
         chunk_pairs: Iterable[ChunkPair],
+        own_fds: Sequence[int] = (),
     ) -> None:
-        """Types every object of O and finds what holds it in place."""
+        """Types every object of O and finds what holds it in place.
+
+        :param own_fds: descriptor numbers that only N has.
+        """
+        self._tables.own_fds = own_fds
         tracer = self.tracer
         for kind, extents in ((ImageKind.THEIRS, theirs), (ImageKind.BASE, base), (ImageKind.OURS, ours)):
             tracer.set_image(kind, extents)

@@ -1,64 +1,116 @@
-"""Which of O's descriptors N gets, and when. Source: seed, "global inheritance"; DESIGN sections 6 and 12."""
+"""O's descriptors on their way to N: copies of ours, sent before N's start-up and brought up to date once O rests.
+
+Source: seed, "global inheritance"; DESIGN sections 6 and 12.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
 
+from gdb_mcr.errors import UpdateFailed
 from gdb_mcr.model.process import Descriptor
 from gdb_mcr.proc.descriptors import descriptors
 from gdb_mcr.proc.pidfd import Pidfd
-from gdb_mcr.runtime_abi.channel import PassedFd
+from gdb_mcr.reinit.inherit import DescriptorChanges, changes, is_cloexec
+from gdb_mcr.runtime_abi.channel import Channel, NewProcessRefused, PassedFd, RemoteCall
+from gdb_mcr.runtime_abi.kcmp import is_same_file
 from gdb_mcr.runtime_abi.settings import Inherited
 
 GAP = 64
 """Numbers above O's highest that N's own start-up leaves free for what O opens while N starts."""
 
-_REBUILT = frozenset({"anon_inode:[eventpoll]"})
+_SYS_CLOSE = 3
+_SYS_FCNTL = 72
+_F_SETFD = 2
+_FD_CLOEXEC = 1
 
 
-def inheritable(pid: int) -> dict[int, Descriptor]:
-    """O's descriptors that N gets as they are. Epoll instances are not among them: N has fresh ones."""
-    return {number: one for number, one in descriptors(pid).items() if one.target not in _REBUILT}
+@dataclass
+class InheritedFds:
+    """What N got, with our own copies of it: a copy tells later whether O's number still is that open file."""
+
+    sent: dict[int, Descriptor]
+    _copies: dict[int, int]
+
+    @classmethod
+    def take(cls, pidfd: Pidfd) -> Self:
+        """All that O has open now. Epoll instances are not among it: N makes fresh ones (DESIGN section 12)."""
+        taken = cls({}, {})
+        try:
+            for _, one in sorted(descriptors(pidfd.pid).items()):
+                if not one.is_epoll:
+                    taken._take(pidfd, one)
+        except BaseException:
+            taken.close()
+            raise
+        return taken
+
+    @property
+    def settings(self) -> tuple[Inherited, ...]:
+        """For N's settings: what the channel will deliver before N's start-up."""
+        return tuple(Inherited(number, is_cloexec(one)) for number, one in sorted(self.sent.items()))
+
+    def messages(self) -> list[PassedFd]:
+        """For the channel: all of it."""
+        return [self._message(one) for _, one in sorted(self.sent.items())]
+
+    def bring_up_to_date(self, pidfd: Pidfd, channel: Channel) -> DescriptorChanges:
+        """Gives N what O, which is at rest now, has opened, closed or replaced since.
+
+        :raises UpdateFailed: N's own start-up has taken a number that O uses now.
+        """
+        now = {number: one for number, one in descriptors(pidfd.pid).items() if not one.is_epoll}
+        found = changes(self.sent, now, lambda number: self._is_same(pidfd.pid, number))
+        for number in found.close:
+            self._drop(number)
+        for one in found.send:
+            self._drop(one.number)
+            self._take(pidfd, one)
+        _apply(channel, [self._message(one) for one in found.send], found)
+        return found
+
+    def _is_same(self, pid: int, number: int) -> bool:
+        return is_same_file(pid, number, os.getpid(), self._copies[number])
+
+    def _take(self, pidfd: Pidfd, one: Descriptor) -> None:
+        self._copies[one.number] = pidfd.getfd(one.number)
+        self.sent[one.number] = one
+
+    def _drop(self, number: int) -> None:
+        copy = self._copies.pop(number, -1)
+        if copy >= 0:
+            os.close(copy)
+        self.sent.pop(number, None)
+
+    def _message(self, one: Descriptor) -> PassedFd:
+        return PassedFd(one.number, is_cloexec(one), self._copies[one.number])
+
+    def close(self) -> None:
+        """Closes our copies; O and N keep theirs."""
+        for copy in self._copies.values():
+            os.close(copy)
+        self._copies.clear()
 
 
-def as_inherited(found: Mapping[int, Descriptor]) -> tuple[Inherited, ...]:
-    """For N's settings."""
-    return tuple(Inherited(number, bool(one.flags & os.O_CLOEXEC)) for number, one in sorted(found.items()))
-
-
-@contextmanager
-def taken(pidfd: Pidfd, found: Mapping[int, Descriptor]) -> Iterator[list[PassedFd]]:
-    """Our own copies of these descriptors of O, closed behind the block."""
-    copies: list[PassedFd] = []
+def _apply(channel: Channel, messages: Sequence[PassedFd], found: DescriptorChanges) -> None:
     try:
-        for number, one in sorted(found.items()):
-            copies.append(PassedFd(number, bool(one.flags & os.O_CLOEXEC), pidfd.getfd(number)))
-        yield copies
-    finally:
-        for copy in copies:
-            os.close(copy.descriptor)
+        channel.send_fds(messages)
+    except NewProcessRefused as error:
+        if error.number != errno.EEXIST:
+            raise
+        raise UpdateFailed(
+            "the old server opened more descriptors while the new one started than numbers were kept free",
+            hint="try again",
+        ) from error
+    calls = [RemoteCall(_SYS_CLOSE, (number,)) for number in found.close]
+    calls += [RemoteCall(_SYS_FCNTL, (one.number, _F_SETFD, int(is_cloexec(one)))) for one in found.retag]
+    channel.syscalls(calls)
 
 
-def is_same(one: Descriptor, other: Descriptor) -> bool:
-    """Whether two looks at a number saw the same open file, as far as /proc tells."""
-    return (one.target, one.inode) == (other.target, other.inode)
-
-
-def changed_since(before: Mapping[int, Descriptor], now: Mapping[int, Descriptor]) -> dict[int, Descriptor]:
-    """Descriptors that were opened, or whose number was reused, since `before`.
-
-    Anonymous objects (eventfds, timers) look alike, so all that are not sockets or files are sent again: a number
-    that changes hands costs nothing.
-    """
-    return {
-        number: one
-        for number, one in now.items()
-        if number not in before or not is_same(before[number], one) or one.target.startswith("anon_inode:")
-    }
-
-
-def gone_since(before: Mapping[int, Descriptor], now: Mapping[int, Descriptor]) -> Sequence[int]:
-    """Numbers that were open and no longer are."""
-    return sorted(set(before) - set(now))
+def own_numbers(new: Mapping[int, Descriptor], old: Mapping[int, Descriptor], channel_fd: int) -> list[int]:
+    """Descriptor numbers that only N has."""
+    return sorted(number for number in new if number not in old and number != channel_fd)

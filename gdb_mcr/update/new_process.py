@@ -18,7 +18,6 @@ from gdb_mcr.dwarf.identity import identify
 from gdb_mcr.errors import AnalysisError, McrError
 from gdb_mcr.model.launch import LaunchPlan, PlacedLibrary
 from gdb_mcr.model.placement import PlanEntry
-from gdb_mcr.model.process import Descriptor
 from gdb_mcr.model.startup_log import LaunchFacts, ModuleEntry
 from gdb_mcr.paths import native_library
 from gdb_mcr.proc.pidfd import Pidfd
@@ -28,7 +27,7 @@ from gdb_mcr.runtime_abi.control import Control, describe_error
 from gdb_mcr.runtime_abi.layout import Role
 from gdb_mcr.runtime_abi.settings import ModuleTableFile, NewSettings, choose_site_base, new_settings, read_old_log
 from gdb_mcr.units import Range
-from gdb_mcr.update.inheritance import GAP, as_inherited, inheritable, taken
+from gdb_mcr.update.inheritance import GAP, InheritedFds
 from gdb_mcr.update.recorded import LIBRARY, RecordedProcess, find_recorded
 
 MAX_FDS = 1 << 20
@@ -77,10 +76,9 @@ class NewStart:
 class NewProcess:
     """A started N. A context manager: one that was not committed is ended at the block's end."""
 
-    def __init__(self, channel: Channel, passed: dict[int, Descriptor]) -> None:
+    def __init__(self, channel: Channel, inherited: InheritedFds) -> None:
         self.channel = channel
-        self.passed = passed
-        """O's descriptors that N got at its start."""
+        self.inherited = inherited
         self._process: RecordedProcess | None = None
         self._pidfd: Pidfd | None = None
         self._committed = False
@@ -136,6 +134,7 @@ class NewProcess:
 
     def _close(self) -> None:
         self.channel.close()
+        self.inherited.close()
         if self._pidfd is not None:
             self._pidfd.close()
             self._pidfd = None
@@ -155,15 +154,15 @@ def start_new(
     """
     deadline = time.monotonic() + new.timeout_s
     control = old.control()
-    passed = inheritable(old.pid)
-    settings = new_settings(_settings(old, control, new, role, plan, spans, passed))
+    inherited = InheritedFds.take(old_pidfd)
+    settings = new_settings(_settings(old, control, new, role, plan, spans, inherited))
     channel, theirs = open_channel()
-    process = NewProcess(channel, passed)
+    process = NewProcess(channel, inherited)
     try:
         with start(new.launch_plan(), settings, theirs, new.timeout_s) as launch:
             os.close(theirs)
             theirs = -1
-            _meet(channel, launch, old_pidfd, passed, deadline)
+            _meet(channel, launch, inherited, deadline)
             process.launched(launch.wait().pid)
         channel.wait_held(_left(deadline))
     except BaseException:
@@ -177,10 +176,9 @@ def start_new(
 
 
 # If N ends before it is met, its launcher knows why.
-def _meet(channel: Channel, launch: Launch, old_pidfd: Pidfd, passed: dict[int, Descriptor], deadline: float) -> None:
+def _meet(channel: Channel, launch: Launch, inherited: InheritedFds, deadline: float) -> None:
     try:
-        with taken(old_pidfd, passed) as copies:
-            channel.send_fds(copies, _left(deadline))
+        channel.send_fds(inherited.messages(), _left(deadline))
         channel.wait_hello(_left(deadline))
     except NewProcessEnded:
         launch.wait(_left(deadline))
@@ -217,7 +215,7 @@ def _settings(
     role: Role,
     plan: Sequence[PlanEntry],
     spans: bytes,
-    passed: dict[int, Descriptor],
+    inherited: InheritedFds,
 ) -> NewSettings:
     return NewSettings(
         role=role,
@@ -225,13 +223,13 @@ def _settings(
         window=control.window.start,
         site_base=choose_site_base(control),
         old_pid=old.pid,
-        placeholder_end=max(max(passed, default=0), control.highest_fd) + GAP,
+        placeholder_end=max(max(inherited.sent, default=0), control.highest_fd) + GAP,
         private_fd=min(new.facts.rlimits[resource.RLIMIT_NOFILE][0], MAX_FDS),
         log=read_old_log(old.memory, control),
         modules=new.modules,
         plan=plan,
         spans=spans,
-        inherited=as_inherited(passed),
+        inherited=inherited.settings,
         watchdog_ms=round((new.timeout_s + WATCHDOG_MARGIN_S) * 1000),
     )
 

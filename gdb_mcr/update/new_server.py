@@ -1,0 +1,130 @@
+"""N through one update: rehearsed, started, met, filled, ended. Joins the parts that are about N."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gdb_mcr.debugger.base import Memory
+from gdb_mcr.debugger.child_gdb import ChildGdb
+from gdb_mcr.dwarf.needed import libraries
+from gdb_mcr.errors import UpdateFailed
+from gdb_mcr.model.finding import Finding
+from gdb_mcr.proc.pidfd import Pidfd
+from gdb_mcr.runtime_abi.control import describe_error
+from gdb_mcr.runtime_abi.layout import Role
+from gdb_mcr.update.analysis import Analysis
+from gdb_mcr.update.api import MemoryPath, UpdateOptions
+from gdb_mcr.update.conflicts import conflict_findings
+from gdb_mcr.update.new_process import NewProcess, NewStart, placed_libraries, start_new
+from gdb_mcr.update.phases import Counts
+from gdb_mcr.update.recorded import RecordedProcess
+from gdb_mcr.update.rehearsal import Rehearsal, place, rehearse
+from gdb_mcr.update.run import module_tables
+from gdb_mcr.update.side_view import ModuleLoader, SideView, startup_mappings, view_side
+from gdb_mcr.update.stopping_memory import StoppingMemory
+from gdb_mcr.update.transfer_run import Ends
+
+
+class NewServer:
+    """The new server of one update. `end` it unless it was committed."""
+
+    def __init__(
+        self, old: RecordedProcess, pidfd: Pidfd, analysis: Analysis, options: UpdateOptions, loader: ModuleLoader
+    ) -> None:
+        self._old = old
+        self._pidfd = pidfd
+        self._analysis = analysis
+        self._options = options
+        self._loader = loader
+        self._executable = Path(analysis.new.path).resolve()
+        self.libraries = libraries(self._executable)
+        self._rehearsal: Rehearsal | None = None
+        self._process: NewProcess | None = None
+
+    @property
+    def is_started(self) -> bool:
+        """Whether it stands held, or serves."""
+        return self._process is not None
+
+    @property
+    def process(self) -> NewProcess:
+        """The started process."""
+        assert self._process is not None
+        return self._process
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.process.pid
+
+    def rehearse(self, view: SideView) -> Counts:
+        """Starts it once without effects. :param view: O's tables."""
+        self._rehearsal = rehearse(
+            self._old, self._pidfd, view, self._analysis.new, self._analysis.match, self._start(view), self._loader
+        )
+        return self._rehearsal.counts
+
+    def start(self, view: SideView) -> Counts:
+        """Starts it for good, with the placement plan; it is held when this returns."""
+        assert self._rehearsal is not None
+        plan = place(view, self._rehearsal)
+        self._process = start_new(self._old, self._pidfd, self._start(view), Role.REPLAY, plan.entries, plan.spans)
+        control = self._process.process.control()
+        return {
+            "allocations_placed": sum(1 for one in plan.entries if one.address),
+            "operations": control.operations.count,
+            "operations_withheld": control.withheld,
+        }
+
+    def findings(self) -> list[Finding]:
+        """What its start-up did that does not agree with O's.
+
+        :raises UpdateFailed: its libmcr has failed.
+        """
+        process = self.process.process
+        problem = describe_error(process.control())
+        if problem:
+            raise UpdateFailed(f"libmcr failed in the new process: {problem}")
+        return conflict_findings(process.log())
+
+    def warnings(self) -> list[str]:
+        """What the rehearsal could not settle."""
+        assert self._rehearsal is not None
+        uncertain = sum(len(one.new) for one in self._rehearsal.alignment.uncertain)
+        if not uncertain:
+            return []
+        return [f"{uncertain} start-up allocations of the new build have no certain counterpart in the old server"]
+
+    def bring_descriptors_up_to_date(self) -> None:
+        """Gives it what O, at rest now, has opened, closed or replaced since it was started."""
+        self.process.inherited.bring_up_to_date(self._pidfd, self.process.channel)
+
+    def ends(self, old: SideView, old_gdb: ChildGdb, new_gdb: ChildGdb) -> Ends:
+        """Both processes for a transfer."""
+        process = self.process
+        view = view_side(process.process.memory, process.process.control_address, self._analysis.new, self._loader)
+        fast = self._options.memory is MemoryPath.MCR
+        new_memory: Memory = new_gdb.memory_of(process.pid) if fast else StoppingMemory(new_gdb, process.pid)
+        return Ends(old, old_gdb.memory(fast), view, new_memory, process)
+
+    def connections(self) -> int:
+        """Sockets that it took over."""
+        return sum(1 for one in self.process.inherited.sent.values() if one.is_socket)
+
+    def end(self) -> None:
+        """Ends it, if it was started."""
+        if self._process is not None:
+            self._process.end()
+            self._process = None
+
+    def _start(self, view: SideView) -> NewStart:
+        generation = view.control.generation
+        return NewStart(
+            executable=self._executable,
+            args=self._options.args,
+            facts=self._old.facts,
+            modules=tuple(module_tables(self._executable)),
+            libraries=tuple(placed_libraries(view.log.modules, self.libraries, generation)),
+            reserved=(view.executable.range, *startup_mappings(view.log)),
+            timeout_s=self._options.timeout_s,
+        )

@@ -1,0 +1,311 @@
+"""One open update: O, its child GDB, N, and what a rollback needs. Implements `update.api.UpdateSession`.
+
+Source: DESIGN section 3. Until COMMIT nothing in O changes but libmcr's hold and the registers of interrupted waits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from gdb_mcr.debugger.child_gdb import ChildGdb
+from gdb_mcr.errors import McrError
+from gdb_mcr.model.finding import Finding
+from gdb_mcr.model.results import UpdateResult, Verdict
+from gdb_mcr.model.step_results import (
+    AuditResult,
+    QuiesceResult,
+    ReleaseResult,
+    RollbackResult,
+    StartResult,
+    TransferResult,
+)
+from gdb_mcr.model.steps import Phase, SessionState, Step, state_after
+from gdb_mcr.proc.pidfd import Pidfd
+from gdb_mcr.update.analysis import Analysis, analyse
+from gdb_mcr.update.api import NoProgress, Progress, UpdateOptions
+from gdb_mcr.update.commit import commit_new, require_still
+from gdb_mcr.update.faults import FaultAction, FaultPoints, planned_fault
+from gdb_mcr.update.new_server import NewServer
+from gdb_mcr.update.phases import PhaseLog
+from gdb_mcr.update.quiesce import OldProcessAtRest, quiesce, quiesce_result
+from gdb_mcr.update.recorded import RecordedProcess, require_updatable
+from gdb_mcr.update.side_view import ModuleLoader, SideView, view_side
+from gdb_mcr.update.transfer_run import PlanOutdated, TransferRun
+from gdb_mcr.update.verdicts import Ruling, check_overrides, rule_on
+
+RESTARTS = 3
+"""Times that N is started again, in the pause, because O had moved on since the placement plan was made."""
+
+
+class Session:
+    """Use `close` at the end whatever happened: it rolls back what is open."""
+
+    def __init__(self, process: RecordedProcess) -> None:
+        """:raises TargetError: the server cannot be updated now."""
+        require_updatable(process)
+        self.process = process
+        self.state = SessionState.IDLE
+        self.options = UpdateOptions()
+        self._pidfd = Pidfd(process.pid)
+        self._old_gdb = ChildGdb()
+        self._new_gdb = ChildGdb()
+        self._rest = OldProcessAtRest(process, self._old_gdb, self._pidfd)
+        self._loader = ModuleLoader()
+        self.phases = PhaseLog(FaultPoints(planned_fault(), self._victim), self.options.timeout_s)
+        self.analysis: Analysis | None = None
+        self._new: NewServer | None = None
+        self._run: TransferRun | None = None
+        self.findings: list[Finding] = []
+        self.warnings: list[str] = []
+        self.pause_s = 0.0
+
+    @property
+    def old_pids(self) -> tuple[int, ...]:
+        """The processes of O."""
+        return (self.process.pid,)
+
+    @property
+    def new_pids(self) -> tuple[int, ...]:
+        """The processes of N; empty while there is none."""
+        return (self._new.pid,) if self._new is not None and self._new.is_started else ()
+
+    # ---- steps
+
+    def start(self, new: Path, options: UpdateOptions, progress: Progress) -> StartResult:
+        """ANALYZE, REHEARSE, REINIT: N stands held."""
+        check_overrides(options)
+        self.options = options
+        self.phases.timeout_s = options.timeout_s
+        self._old_gdb.start()
+        self._new_gdb.start()
+        with self.phases.run(Phase.ANALYZE, progress) as counts:
+            self.analysis = analyse(self.process.executable, new, options.annotations)
+            counts["types_changed"] = sum(one.kind == "R1" for one in self.analysis.findings)
+        ruling = self._rule(self.analysis.stranger)
+        if ruling.blocking:
+            return StartResult((), tuple(self.phases.results), ruling.findings, ruling.blocking)
+        server = NewServer(self.process, self._pidfd, self.analysis, options, self._loader)
+        with self._undone_on_error():
+            self._new = server
+            self._warm_new(new)
+            with self.phases.run(Phase.REHEARSE, progress) as counts:
+                counts.update(server.rehearse(self._view()))
+            with self.phases.run(Phase.REINIT, progress) as counts:
+                counts.update(server.start(self._view()))
+            ruling = self._rule(server.findings())
+        if ruling.blocking:
+            self._end_new()
+            return StartResult((), tuple(self.phases.results), ruling.findings, ruling.blocking)
+        self.warnings += server.warnings()
+        self._take(Step.START)
+        return StartResult(self.new_pids, tuple(self.phases.results), ruling.findings, (), tuple(self.warnings))
+
+    def quiesce(self, timeout_s: float, progress: Progress) -> QuiesceResult:
+        """ATTACH, QUIESCE: O stands still, or runs on if it did not come to rest."""
+        with self._undone_on_error():
+            with self.phases.run(Phase.ATTACH, progress) as counts:
+                counts["libraries"] = self._warm_old()
+            with self.phases.run(Phase.QUIESCE, progress) as counts:
+                report = quiesce(self._rest, timeout_s)
+                counts.update(threads=len(report.threads), looks=report.looks, stops=report.stops)
+        if report.converged:
+            self._take(Step.QUIESCE)
+        return quiesce_result(self.process, report)
+
+    def release(self) -> ReleaseResult:
+        """O runs on; N, if there is one, stays held."""
+        self._let_old_go()
+        self._take(Step.RELEASE)
+        return ReleaseResult(self.process.pid, self.pause_s)
+
+    def transfer(self, *, dry_run: bool, progress: Progress) -> TransferResult:
+        """O's state goes into N, or is only planned."""
+        first = len(self.phases.results)
+        with self._undone_on_error(), self.phases.run(Phase.TRANSFER, progress) as counts:
+            run = self._plan_transfer()
+            ruling = self._rule(run.findings())
+            warnings = run.warnings()
+            counts.update(run.counts())
+            if ruling.blocking or dry_run:
+                self._forget_transfer()
+            else:
+                counts.update(run.write())
+        self.warnings += warnings
+        if not ruling.blocking and not dry_run:
+            self._take(Step.TRANSFER)
+        phases = tuple(self.phases.results[first:])
+        return TransferResult(dry_run, phases, phases[-1].counts, ruling.findings, ruling.blocking, tuple(warnings))
+
+    def audit(self, progress: Progress | None = None) -> AuditResult:
+        """N is looked over."""
+        assert self._run is not None
+        assert self._new is not None
+        with self._undone_on_error(), self.phases.run(Phase.AUDIT, progress or NoProgress()) as counts:
+            found, numbers = self._run.audit()
+            ruling = self._rule([*found, *self._new.findings()])
+            counts.update(numbers)
+        if not ruling.blocking:
+            self._take(Step.AUDIT)
+        result = self.phases.results[-1]
+        return AuditResult(result.seconds, result.counts, ruling.findings, ruling.blocking)
+
+    def commit(self, progress: Progress | None = None) -> UpdateResult:
+        """N serves, O ends. A fault behind the one step that cannot be undone is a warning."""
+        assert self._new is not None
+        done = False
+        try:
+            with self._undone_on_error(lambda: done), self.phases.run(Phase.COMMIT, progress or NoProgress()) as counts:
+                require_still(self.process.pid, self._old_gdb)
+                counts["connections_kept"] = self._new.connections()
+                pids = self.new_pids
+                self.warnings += commit_new(self._new, self._pidfd)
+                done = True
+                self._note_pause()
+        except McrError as error:
+            if not done:
+                raise
+            self.warnings.append(f"after the commit: {error}; the new server serves")
+        result = self.result(Verdict.COMMITTED, new_pids=pids)
+        self.state = SessionState.COMMITTED
+        self._give_up_resources()
+        return result
+
+    def rollback(self) -> RollbackResult:
+        """N is gone, O serves."""
+        ended = self.new_pids
+        self._undo()
+        return RollbackResult(self.old_pids, ended, self.pause_s, tuple(self.warnings))
+
+    def close(self) -> None:
+        """Rolls back whatever is open, and gives everything back. Never raises an `McrError`."""
+        with suppress(McrError):
+            self._undo()
+        self._give_up_resources()
+
+    def result(self, verdict: Verdict, failure: McrError | str = "", new_pids: tuple[int, ...] = ()) -> UpdateResult:
+        """What came of the update so far."""
+        ruling = rule_on(self._distinct(), self.options)
+        return UpdateResult(
+            verdict=verdict,
+            old_pids=self.old_pids,
+            new_pids=new_pids,
+            phases=tuple(self.phases.results),
+            counts=self.phases.totals(),
+            findings=ruling.findings,
+            warnings=tuple(dict.fromkeys(self.warnings)),
+            blocking=ruling.blocking if verdict is Verdict.REFUSED else (),
+            overridden=ruling.overridden,
+            pause_s=self.pause_s,
+            failure=str(failure),
+            hint=failure.hint if isinstance(failure, McrError) else "",
+        )
+
+    # ---- parts of steps
+
+    def _view(self) -> SideView:
+        assert self.analysis is not None
+        return view_side(self.process.memory, self.process.control_address, self.analysis.old, self._loader)
+
+    def _warm_old(self) -> int:
+        log = self.process.log()
+        found = [Path(one.path) for one in log.modules if Path(one.path).exists()]
+        self._old_gdb.warm(self.process.executable.resolve(), found, self.process.pid)
+        return len(found)
+
+    def _warm_new(self, new: Path) -> None:
+        assert self._new is not None
+        self._new_gdb.warm(new, self._new.libraries)
+
+    def _plan_transfer(self) -> TransferRun:
+        assert self._new is not None
+        assert self.analysis is not None
+        for left in reversed(range(RESTARTS)):
+            self._new.bring_descriptors_up_to_date()
+            ends = self._new.ends(self._view(), self._old_gdb, self._new_gdb)
+            self._run = TransferRun(ends, self.analysis)
+            try:
+                self._run.plan()
+                break
+            except PlanOutdated:
+                self._run.close()
+                if not left:
+                    raise
+            self._new.end()
+            self._new.start(self._view())
+        return self._run
+
+    def _forget_transfer(self) -> None:
+        if self._run is not None:
+            self._run.forget()
+            self._run.close()
+            self._run = None
+
+    def _rule(self, found: Sequence[Finding]) -> Ruling:
+        self.findings += found
+        return rule_on(found, self.options)
+
+    def _distinct(self) -> list[Finding]:
+        return list({one.id: one for one in self.findings}.values())
+
+    def _take(self, step: Step) -> None:
+        following = state_after(step, self.state)
+        assert following is not None, f"{step} is not legal in {self.state}"
+        self.state = following
+
+    # ---- undoing
+
+    @contextmanager
+    def _undone_on_error(self, is_done: object = None) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            if not (callable(is_done) and is_done()):
+                with suppress(McrError):
+                    self._undo()
+            raise
+
+    def _undo(self) -> None:
+        if self.state is SessionState.COMMITTED:
+            return
+        try:
+            self._let_old_go()
+        finally:
+            if self._run is not None:
+                self._run.close()
+                self._run = None
+            self._end_new()
+            self.state = SessionState.IDLE
+
+    def _end_new(self) -> None:
+        if self._new is not None:
+            self._new.end()
+            self._new = None
+
+    def _let_old_go(self) -> None:
+        self._rest.unhold_if_possible()
+        try:
+            if self._old_gdb.holds_process:
+                self._old_gdb.let_go()
+        finally:
+            self._note_pause()
+
+    def _note_pause(self) -> None:
+        if self._rest.stopped_at:
+            self.pause_s += time.monotonic() - self._rest.stopped_at
+            self._rest.stopped_at = 0.0
+
+    def _give_up_resources(self) -> None:
+        if self._run is not None:
+            self._run.close()
+            self._run = None
+        for gdb in (self._old_gdb, self._new_gdb):
+            with suppress(McrError):
+                gdb.close()
+        self._pidfd.close()
+
+    def _victim(self, action: FaultAction) -> int | None:
+        gdb = {FaultAction.KILL_OLD_GDB: self._old_gdb, FaultAction.KILL_NEW_GDB: self._new_gdb}.get(action)
+        return gdb.pid if gdb is not None else None

@@ -1,0 +1,231 @@
+"""TRANSFER and AUDIT: O's state is traced, merged and converted here, then written into N, then looked over.
+
+Until `write` N is as its start-up left it, but for chunks that were allocated for objects that grow.
+Source: seed, "mutable tracing"; DESIGN sections 8 to 12.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from gdb_mcr.debugger.base import Memory, MemoryFault, Piece, SharedBuffer
+from gdb_mcr.engine.tracer import Tracer
+from gdb_mcr.errors import UpdateFailed
+from gdb_mcr.model.finding import Finding
+from gdb_mcr.model.placement import AllocationPair
+from gdb_mcr.model.startup_log import AllocationFlag
+from gdb_mcr.proc.descriptors import descriptors
+from gdb_mcr.reinit.plan import find_lost_places, make_pairs
+from gdb_mcr.runtime_abi.adoption import adoption_memfd, read_module_bytes, read_site_bytes
+from gdb_mcr.tracing.explain import Explainer
+from gdb_mcr.tracing.findings import FindingWriter, audit_findings
+from gdb_mcr.tracing.policy import Policy
+from gdb_mcr.tracing.sides import ChunkPair
+from gdb_mcr.tracing.transfer import Growth, StateTransfer, Write
+from gdb_mcr.update.analysis import Analysis
+from gdb_mcr.update.ghosts import put_ghost
+from gdb_mcr.update.images import Image, base_image, read_image, state_ranges
+from gdb_mcr.update.inheritance import own_numbers
+from gdb_mcr.update.kernel_state import close_abandoned, plan_epoll, startup_fds
+from gdb_mcr.update.new_process import NewProcess
+from gdb_mcr.update.phases import Counts
+from gdb_mcr.update.side_view import SideView, heap_ranges, startup_mappings
+
+AUDIT_LIMIT = 200
+"""Words that are told one by one."""
+
+
+class PlanOutdated(UpdateFailed):
+    """O has put something else where N was told to put its own: N must be started again with a new plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """The two processes of a transfer."""
+
+    old: SideView
+    old_memory: Memory
+    new: SideView
+    new_memory: Memory
+    process: NewProcess
+
+
+class TransferRun:
+    """One transfer. A context manager: the images and the engine live in it."""
+
+    def __init__(self, ends: Ends, analysis: Analysis) -> None:
+        self._ends = ends
+        self._analysis = analysis
+        self._stack = ExitStack()
+        self._growths: list[int] = []
+        self._writes: list[Write] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Gives images and engine back."""
+        self._stack.close()
+
+    # ---- planning
+
+    def plan(self) -> None:
+        """Computes what N gets; N is not written.
+
+        :raises PlanOutdated: O has moved on since the placement plan was made.
+        """
+        ends = self._ends
+        pairs = self._pair_chunks()
+        self._fds = startup_fds(ends.old.log, ends.new.log)
+        self._theirs = self._image(read_image(ends.old_memory, state_ranges(ends.old)))
+        self._ours = self._image(read_image(ends.new_memory, state_ranges(ends.new)))
+        base = self._image(base_image(ends.old, pairs))
+        self._tracer = self._stack.enter_context(Tracer())
+        policy = Policy.of(self._analysis.annotations)
+        self._transfer = StateTransfer(ends.old.side(), ends.new.side(), self._analysis.match, policy, self._tracer)
+        self._transfer.trace(
+            self._theirs.extents(),
+            base.extents(),
+            self._ours.extents(),
+            [ChunkPair(*one) for one in pairs],
+            self._own_fds(),
+        )
+        self._place_growths(self._transfer.growths())
+        self._writes = self._transfer.transfer()
+        self._epoll = plan_epoll(ends.old.control.pid, ends.process.pid, self._fds, self._tracer.translate)
+        self._explainer = Explainer(self._transfer, self._read_old)
+
+    def findings(self) -> list[Finding]:
+        """What speaks against the update."""
+        return [*FindingWriter(self._transfer, self._explainer).findings(), *self._epoll.findings()]
+
+    def warnings(self) -> list[str]:
+        """What the user should know."""
+        return FindingWriter(self._transfer, self._explainer).warnings()
+
+    def counts(self) -> Counts:
+        """For the phase's report."""
+        statistics = self._tracer.statistics()
+        named = ("objects", "pointers", "likely_pointers", "merged_fields", "taken_old", "objects_converted")
+        return {
+            **{name: statistics[name] for name in named},
+            "objects_moved": statistics["objects_moved"],
+            "bytes_state": self._theirs.size,
+        }
+
+    def forget(self) -> None:
+        """Gives back what was allocated in N for this plan."""
+        self._ends.process.channel.forget(self._growths)
+        self._growths = []
+
+    def _image(self, image: Image) -> Image:
+        self._stack.callback(image.buffer.close)
+        return image
+
+    def _pair_chunks(self) -> tuple[AllocationPair, ...]:
+        ends = self._ends
+        old, new = ends.old.log_side(None), ends.new.log_side(None)
+        lost = find_lost_places(old, new, ends.old.live())
+        if lost:
+            raise PlanOutdated(f"the old server reused {len(lost)} places of its start-up while the new one started")
+        return make_pairs(old, new).pairs
+
+    def _own_fds(self) -> list[int]:
+        ends = self._ends
+        old, new = descriptors(ends.old.control.pid), descriptors(ends.process.pid)
+        return own_numbers(new, old, ends.new.control.channel_fd)
+
+    def _place_growths(self, growths: Sequence[Growth]) -> None:
+        addresses = self._ends.process.channel.allocate([one.new_size for one in growths]) if growths else []
+        for growth, address in zip(growths, addresses, strict=True):
+            self._transfer.place(growth, address)
+        self._growths = addresses
+
+    def _read_old(self, address: int, size: int) -> bytes | None:
+        try:
+            return self._ends.old_memory.read(address, size)
+        except MemoryFault:
+            return None
+
+    # ---- writing
+
+    def write(self) -> Counts:
+        """Puts the plan into N."""
+        ends, channel = self._ends, self._ends.process.channel
+        channel.snapshot()
+        self._adopt()
+        ghost = put_ghost(
+            ends.old.executable,
+            ends.new.executable,
+            self._analysis.match,
+            ends.old_memory,
+            ends.process.pid,
+            ends.new_memory,
+            channel,
+        )
+        copied = self._copy_whole()
+        patched = self._write_all([*self._own_chunks(), *self._writes])
+        self._epoll.carry_out(channel)
+        close_abandoned(channel, self._fds)
+        return {
+            "bytes_copied": copied,
+            "bytes_patched": patched,
+            "epoll_registrations": len(self._epoll.changes),
+            "ghost_jumps": ghost.jumps,
+        }
+
+    def _adopt(self) -> None:
+        old = self._ends.old
+        sites, modules = read_site_bytes(old.memory, old.control), read_module_bytes(old.memory, old.control)
+        memfd = adoption_memfd(old.heap, sites, modules)
+        try:
+            self._ends.process.channel.adopt(memfd)
+        finally:
+            os.close(memfd)
+
+    # Heap and mappings at O's addresses; the engine has brought them into N's form where they stand.
+    def _copy_whole(self) -> int:
+        ranges = [*heap_ranges(self._ends.old.heap), *startup_mappings(self._ends.old.log)]
+        found = [self._theirs.piece(one.start, one.size) for one in ranges]
+        pieces = [one for one in found if one is not None]
+        assert len(pieces) == len(ranges), "the image was made of these ranges"
+        self._ends.new_memory.write_from(pieces, self._theirs.buffer)
+        return sum(one.size for one in pieces)
+
+    # What N put where O has nothing any more must survive the copy.
+    def _own_chunks(self) -> Iterable[Write]:
+        live = self._ends.old.live()
+        for one in self._ends.new.log.allocations:
+            if one.flags & AllocationFlag.PLACED and not one.is_freed and not live.capacity(one.address):
+                data = self._ours.read(one.address, one.size)
+                if data is not None:
+                    yield Write(one.address, data)
+
+    def _write_all(self, writes: Iterable[Write]) -> int:
+        kept = list(writes)
+        size = sum(len(one.data) for one in kept)
+        with SharedBuffer(size) as buffer:
+            pieces, offset = [], 0
+            for one in kept:
+                buffer.view[offset : offset + len(one.data)] = one.data
+                pieces.append(Piece(one.address, len(one.data), offset))
+                offset += len(one.data)
+            self._ends.new_memory.write_from(pieces, buffer)
+        return size
+
+    # ---- auditing
+
+    def audit(self) -> tuple[list[Finding], Counts]:
+        """Words of N that would lead it astray."""
+        count, hits = self._tracer.audit(AUDIT_LIMIT)
+        return audit_findings(self._transfer, self._explainer, hits), {"stale_pointers": count}
