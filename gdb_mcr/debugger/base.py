@@ -8,6 +8,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,8 @@ from typing import Protocol
 
 from gdb_mcr.errors import DebuggerError
 from gdb_mcr.units import PAGE
+
+_MADV_POPULATE_WRITE = 23  # madvise(2); Python 3.11 has no name for it
 
 
 class MemoryFault(DebuggerError):
@@ -58,6 +61,11 @@ class SharedBuffer:
     def path(self) -> str:
         """How another process of the same user opens it, as long as this one has not closed it."""
         return f"/proc/{os.getpid()}/fd/{self._descriptor}"
+
+    def prepare(self) -> None:
+        """Takes all pages now rather than one by one at their first use (20 ms for 74 MB): before a stop, not in it."""
+        with suppress(OSError):  # before Linux 5.14: they come at their first use
+            self.view.madvise(_MADV_POPULATE_WRITE)
 
     def close(self) -> None:
         """Gives the memory back. :raises BufferError: something still points into `view`."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import mmap
+import os
+from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -83,14 +85,14 @@ def threads() -> Answer:
 
 def read(pid: str, table: str, count: str, buffer: str) -> Answer:
     """Copies ``count`` pieces, listed in the file ``table``, from the process into the file ``buffer``."""
-    with _mapped(table) as pieces, _mapped(buffer) as bytes_:
+    with _mapped(table) as pieces, _mapped(buffer, _volume(pieces, int(count))) as bytes_:
         process_memory.read(int(pid), pieces, int(count), bytes_)
     return None
 
 
 def write(pid: str, table: str, count: str, buffer: str) -> Answer:
     """Copies ``count`` pieces, listed in the file ``table``, from the file ``buffer`` into the process."""
-    with _mapped(table) as pieces, _mapped(buffer) as bytes_:
+    with _mapped(table) as pieces, _mapped(buffer, _volume(pieces, int(count))) as bytes_:
         process_memory.write(int(pid), pieces, int(count), bytes_)
     gdb.execute("maintenance flush dcache", to_string=True)  # GDB remembers stacks and code that it has read
     return None
@@ -149,6 +151,15 @@ def _frames() -> Iterator[tuple[int, str | None]]:
             return
 
 
-def _mapped(path: str) -> mmap.mmap:
+# Pages that will nearly all be used are mapped at once: one by one their faults cost more than the copying itself
+# (74 MB: 20 ms instead of 40).
+def _mapped(path: str, used_bytes: int = 0) -> mmap.mmap:
     with Path(path).open("r+b") as file:
-        return mmap.mmap(file.fileno(), 0)
+        is_dense = used_bytes > os.fstat(file.fileno()).st_size // 2
+        flags = mmap.MAP_SHARED | (mmap.MAP_POPULATE if is_dense else 0)
+        return mmap.mmap(file.fileno(), 0, flags)
+
+
+def _volume(table: mmap.mmap, count: int) -> int:
+    rows = array("Q", table[: count * process_memory.PIECE_BYTES])
+    return sum(rows[1::3])

@@ -7,8 +7,11 @@ import errno
 import os
 import random
 import re
+import select
+import shutil
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -25,6 +28,7 @@ from gdb_mcr.units import PAGE, Range
 from tests.support.server_view import mapped_ranges
 from tests.support.waits import Waits, build_waits, running_waits
 
+ROOT = Path(__file__).parents[2]
 UNTOUCHED = ["returned", "0"]
 
 
@@ -240,9 +244,39 @@ def test_gdb_killed_at_any_moment_leaves_the_process_running(waits: Waits) -> No
     assert copied_text(waits.pid) == []
 
 
-def test_interrupt_key_does_not_reach_gdb_and_it_ends_with_its_controller(gdb: ChildGdb, waits: Waits) -> None:
-    assert os.getsid(gdb.pid) == gdb.pid
-    gdb.stop(waits.pid)
-    assert as_debugger(gdb).pid == gdb.pid
-    gdb.close()
+def test_interrupt_key_does_not_reach_gdb(gdb: ChildGdb) -> None:
+    """The terminal sends it to the foreground process group; GDB is in a session of its own."""
+    assert os.getsid(as_debugger(gdb).pid) == gdb.pid
+
+
+def test_gdb_ends_with_its_controller_and_lets_the_process_go(waits: Waits) -> None:
+    script = (
+        "import sys\n"
+        "from gdb_mcr.debugger.child_gdb import ChildGdb\n"
+        "debugger = ChildGdb()\n"
+        "debugger.stop(int(sys.argv[1]))\n"
+        "print(debugger.pid, flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", script, str(waits.pid)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as controller:
+        assert controller.stdout is not None
+        descriptor = os.pidfd_open(int(controller.stdout.readline()))
+        controller.kill()
+    try:
+        assert select.select([descriptor], [], [], 10)[0] == [descriptor]
+    finally:
+        os.close(descriptor)
     assert waits.ask("check") == UNTOUCHED
+
+
+def test_replaced_program_still_has_names(gdb: ChildGdb, binary: Path, tmp_path: Path) -> None:
+    """A server whose package was upgraded runs a file that has no name any more."""
+    copy = Path(shutil.copy(binary, tmp_path / "copy"))
+    with running_waits(copy) as waits:
+        copy.unlink()
+        gdb.warm(binary, (copy, Path("/lib/x86_64-linux-gnu/libc.so.6")))
+        gdb.stop(waits.pid)
+        functions = {frame.function for thread in gdb.threads() for frame in thread.frames}
+        gdb.let_go()
+        assert {"do_poll", "main"} <= functions

@@ -309,16 +309,17 @@ static void prepare(void) {
     if (pipe(lifeline))
         exit(2);
     child = fork();
-    if (!child) { /* lives as long as its parent */
+    if (!child) { /* lives as long as its parent, and takes away what would outlive both */
         char byte;
         close(lifeline[1]);
-        _exit(read(lifeline[0], &byte, 1) != 0);
+        while (read(lifeline[0], &byte, 1) > 0)
+            continue;
+        semctl(semaphores, 0, IPC_RMID);
+        msgctl(messages, IPC_RMID, NULL);
+        _exit(0);
     }
     close(lifeline[0]);
 }
-
-/* What must go when the program ends, so that nothing stays behind if it is killed later: ids go at once, uses remain. */
-static void forget_names(void) { unlink(lock_path); }
 
 static void check(void) {
     int returned = 0;
@@ -358,7 +359,7 @@ int main(void) {
     }
     for (int i = 0; i < WAITS; i++)
         await_sleep(&waits[i]);
-    forget_names();
+    unlink(lock_path);
     printf("ready %d\n", WAITS);
     while (fgets(line, sizeof line, stdin)) {
         if (!strcmp(line, "check\n"))
@@ -368,7 +369,5 @@ int main(void) {
         else if (!strcmp(line, "signal\n"))
             raise_signal();
     }
-    semctl(semaphores, 0, IPC_RMID);
-    msgctl(messages, IPC_RMID, NULL);
     return 0;
 }
