@@ -2,7 +2,8 @@
  * heap.h - what the files of the allocator share. Not seen by the rest of libmcr (runtime.h is).
  *
  *   heap_hooks.c   malloc and its family: the fast paths
- *   heap.c         size classes, thread caches, the slow paths, realloc, fork
+ *   heap.c         the slow paths, large chunks, realloc, set-up, fork
+ *   heap_small.c   size classes, spans of small chunks, thread caches
  *   heap_adopt.c   N: O's spans before and after the transfer
  *   heap_early.c   chunks from before mcr_heap_init(), and the way to libc's allocator if there is no window
  *   heap_sites.c   allocation sites
@@ -157,7 +158,13 @@ void *mcr_heap_new(uint64_t pc, uint64_t sp, uint64_t bp, size_t size, size_t al
 void *mcr_heap_resize(struct mcr_frame frame, void *chunk, size_t size); /* chunk != NULL, size > 0 */
 void mcr_heap_release(void *chunk);                                      /* free */
 size_t mcr_heap_size(void *chunk);                                       /* exact requested size */
-void mcr_span_prepare(struct mcr_span *span, uint32_t class);            /* of small chunks; nothing handed out yet */
+
+/* ---- heap_small.c ---- */
+void mcr_classes_init(void);
+struct mcr_cache *mcr_cache_here(void); /* one that holds nothing if the thread is ending or there is no memory */
+void *mcr_small_take(uint32_t class, struct mcr_slot value); /* NULL: no memory */
+void mcr_small_give(uint32_t class, struct mcr_vacancy vacancy);
+void mcr_span_prepare(struct mcr_span *span, uint32_t class); /* of small chunks; nothing handed out yet */
 void mcr_span_list(struct mcr_span *span); /* offers its free slots; the caller holds its class's lock */
 
 /* ---- heap_adopt.c ---- */
