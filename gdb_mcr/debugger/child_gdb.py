@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -42,7 +43,8 @@ class ChildGdb:
 
     def __init__(self) -> None:
         self._mi: MiTransport | None = None
-        self._pending: list[tuple[int, str]] = []
+        self._needed: list[tuple[int, str]] = []
+        self._wished: list[tuple[int, str]] = []
         self._dummy: subprocess.Popen[bytes] | None = None
         self._target: _Target | None = None
         self._symbols: Symbols | None = None
@@ -72,21 +74,17 @@ class ChildGdb:
         :raises DebuggerError: GDB is not installed.
         """
         if self._mi is None:
-            self._mi = MiTransport(gdb_setup.command(), gdb_setup.environment())
-            self._pending = [(self._mi.send(command), command) for command in (*gdb_setup.SETTINGS, *self._first())]
+            self._mi = mi = MiTransport(gdb_setup.command(), gdb_setup.environment())
+            self._needed = [(mi.send(one), one) for one in (*gdb_setup.SETTINGS, gdb_setup.load_commands())]
+            self._wished = [(mi.send(one), one) for one in self._rehearsal()]
 
     # GDB tries out the kernel's ptrace at its first attach, 10 ms: a dummy takes them.
-    def _first(self) -> tuple[str, ...]:
+    def _rehearsal(self) -> tuple[str, ...]:
         self._dummy = subprocess.Popen(
             ["sleep", "60"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
         )
-        rehearsal = ("inferior 2", f"attach {self._dummy.pid}", "detach", "inferior 1")
-        return (
-            gdb_setup.load_commands(),
-            "-add-inferior",
-            *map(console, rehearsal),
-            "-remove-inferior i2",
-        )
+        steps = ("inferior 2", f"attach {self._dummy.pid}", "detach", "inferior 1")
+        return ("-add-inferior", *map(console, steps), "-remove-inferior i2")
 
     def _transport(self) -> MiTransport:
         self.start()
@@ -95,12 +93,12 @@ class ChildGdb:
 
     def _ready(self) -> MiTransport:
         mi = self._transport()
-        while self._pending:
-            token, command = self._pending.pop(0)
-            mi.result(token, command)
-        if self._dummy is not None:
-            self._end_dummy()
-            mi.asynchronous.clear()
+        while self._needed:
+            mi.result(*self._needed.pop(0))
+        while self._wished:
+            with suppress(MiError):  # Yama may forbid it; then the first stop takes longer
+                mi.result(*self._wished.pop(0))
+        self._end_dummy()
         return mi
 
     def _end_dummy(self) -> None:
@@ -191,8 +189,7 @@ class ChildGdb:
 
     def abandon(self) -> None:
         """Ends GDB at once; a process that it holds runs on. The next use of this object starts a new GDB."""
-        self._end_dummy()
-        mi, self._mi, self._symbols, self._pending = self._mi, None, None, []
+        mi = self._part()
         if mi is not None:
             mi.kill()
         if self._target is not None:
@@ -203,10 +200,16 @@ class ChildGdb:
         try:
             self.let_go()
         finally:
-            self._end_dummy()
-            mi, self._mi, self._symbols, self._pending = self._mi, None, None, []
+            mi = self._part()
             if mi is not None:
                 mi.close()
+
+    # From now on there is no GDB here; the one that was is the caller's to end.
+    def _part(self) -> MiTransport | None:
+        self._end_dummy()
+        mi, self._mi, self._symbols = self._mi, None, None
+        self._needed, self._wished = [], []
+        return mi
 
     def memory(self, fast: bool = True) -> Memory:
         """The stopped process's memory, until it is let go."""
