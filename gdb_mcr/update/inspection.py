@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from gdb_mcr.annotations.load import load, parse_files
 from gdb_mcr.comparison.differences import differences
 from gdb_mcr.debugger.base import Debugger
+from gdb_mcr.dwarf.identity import identify
 from gdb_mcr.dwarf.load import load_program
 from gdb_mcr.errors import McrError, TargetError
 from gdb_mcr.model.annotation import Statement
 from gdb_mcr.model.inspection import (
     AnnotationsResult,
+    Change,
     DiffResult,
     FdsResult,
     HistoryResult,
@@ -119,9 +121,16 @@ def check(old: ProgramRef, new: Path, options: UpdateOptions) -> CheckResult:
 
 def diff(old: ProgramRef, new: Path, annotations: tuple[Path, ...]) -> DiffResult:
     """As `update.api.LiveUpdater`."""
-    analysis = analyse(program_file(old), new, annotations)
+    before = program_file(old)
+    analysis = analyse(before, new, annotations)
     changes = differences(analysis.old, analysis.new, analysis.match)
-    return DiffResult(_build(analysis.old), build_of(analysis.new), changes)
+    libraries = _library_changes(identify(before).needed, identify(new).needed)
+    return DiffResult(_build(analysis.old), build_of(analysis.new), (*libraries, *changes))
+
+
+def _library_changes(before: Sequence[str], after: Sequence[str]) -> tuple[Change, ...]:
+    removed = [Change("library", name, "removed") for name in before if name not in after]
+    return (*removed, *(Change("library", name, "added") for name in after if name not in before))
 
 
 def check_annotations(files: tuple[Path, ...], old: ProgramRef | None, new: Path | None) -> AnnotationsResult:
