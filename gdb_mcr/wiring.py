@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from gdb_mcr.errors import InstallationError
 from gdb_mcr.update.api import LiveUpdater
 
 
 def make_updater() -> LiveUpdater:
-    """What the front ends work with.
+    """What the front ends work with. It costs nothing until it is asked for something.
 
-    :raises InstallationError: this build of gdb_mcr has no update machinery.
+    :raises InstallationError: a file of gdb_mcr is missing.
     """
-    raise InstallationError("the update machinery", ())
+    # Imported here: help and completion must not wait for ctypes, the grammar and the ELF reader.
+    from gdb_mcr.update.updater import Updater
+
+    return Updater()

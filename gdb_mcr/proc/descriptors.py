@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 from gdb_mcr.model.process import Descriptor, EpollWatch
 from gdb_mcr.proc.files import numbers, opened, read_at, read_text
+
+EPOLL = "anon_inode:[eventpoll]"
+"""What an epoll instance's link says."""
 
 _WATCH = re.compile(
     r"^tfd:\s*(\d+)\s+events:\s*([0-9a-f]+)\s+data:\s*([0-9a-f]+)\s+pos:\S*\s*ino:([0-9a-f]+)\s+sdev:([0-9a-f]+)",
@@ -22,6 +26,19 @@ def descriptors(pid: int) -> dict[int, Descriptor]:
     """
     with opened(pid, "fd") as links, opened(pid, "fdinfo") as details:
         return {one.number: one for number in numbers(pid, "fd") for one in _descriptor(links, details, number)}
+
+
+def targets(pid: int) -> dict[int, str]:
+    """What each open descriptor is, by number: the link's target alone, which is much quicker than `descriptors`.
+
+    :raises TargetError: there is no such process, or it may not be looked at.
+    """
+    found = {}
+    with opened(pid, "fd") as links:
+        for number in numbers(pid, "fd"):
+            with suppress(FileNotFoundError):
+                found[number] = os.readlink(str(number), dir_fd=links)
+    return found
 
 
 def watches(pid: int, number: int) -> tuple[EpollWatch, ...]:

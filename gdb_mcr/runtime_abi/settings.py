@@ -16,6 +16,9 @@ from gdb_mcr.runtime_abi.control import Control, Reader
 from gdb_mcr.runtime_abi.sealed import Layouter, sealed_memfd
 from gdb_mcr.runtime_abi.tables import read_blobs, read_table
 
+SITE_ROOM = 512
+"""Allocation sites that O may add between N's start and the adoption without new numbers."""
+
 STARTUP_TIMEOUT_MS = 5000
 """After the first external wait of the initial thread, start-up lasts no longer than this."""
 
@@ -114,9 +117,11 @@ def read_old_log(memory: Reader, control: Control) -> OldLog:
 
 
 def choose_site_base(control: Control) -> int:
-    """The first site number for N: above O's, with room for those that O adds while it still runs."""
-    free = max(0, control.sites.capacity - control.sites.count)
-    return control.sites.count + free // 4
+    """The first site number for N: above O's, with room for most of those that O adds while it still runs.
+
+    The adoption finds numbers for the others; the table between the two is read whole at every look, so it is small.
+    """
+    return min(control.sites.count + SITE_ROOM, control.sites.capacity)
 
 
 def spans_for_plan(spans: bytes, plan: Iterable[PlanEntry]) -> bytes:

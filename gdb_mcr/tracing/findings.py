@@ -18,7 +18,11 @@ MAX_FIELDS = 4
 class FindingWriter:
     """Turns engine events into findings, one for each id however often it was met."""
 
-    def __init__(self, transfer: StateTransfer, explainer: Explainer) -> None:
+    def __init__(
+        self, transfer: StateTransfer, explainer: Explainer, is_live: Callable[[int], bool] = lambda _: True
+    ) -> None:
+        """:param is_live: whether N will reach the object at an address of O."""
+        self._is_live = is_live
         self._transfer = transfer
         self._explain = explainer
         self._writers: dict[EventKind, Callable[[Event], Finding]] = {
@@ -38,7 +42,7 @@ class FindingWriter:
         found: dict[str, Finding] = {}
         for event in self._transfer.tracer.events():
             write = self._writers.get(EventKind(event.kind))
-            if write is not None:
+            if write is not None and not self._is_dead(event):
                 finding = write(event)
                 found.setdefault(finding.id, finding)
         return sorted(found.values(), key=lambda one: (not one.certain, one.kind, one.id))
@@ -50,6 +54,12 @@ class FindingWriter:
             return []
         shown = first_words([name for name, _ in names.most_common()], MAX_FIELDS)
         return [f"both the old server and the new one's start-up changed {shown}; the old server's value was taken"]
+
+    # A pointer to nowhere is harmless where nothing leads to it.
+    def _is_dead(self, event: Event) -> bool:
+        if event.kind != EventKind.LOST_POINTER:
+            return False
+        return not self._is_live(self._transfer.tracer.objects()[event.object].address)
 
     def _of_kind(self, kind: EventKind) -> Iterator[Event]:
         return (event for event in self._transfer.tracer.events() if event.kind == kind)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -111,6 +111,6 @@ def _apply(channel: Channel, messages: Sequence[PassedFd], found: DescriptorChan
     channel.syscalls(calls)
 
 
-def own_numbers(new: Mapping[int, Descriptor], old: Mapping[int, Descriptor], channel_fd: int) -> list[int]:
+def own_numbers(new: Collection[int], old: Collection[int], channel_fd: int) -> list[int]:
     """Descriptor numbers that only N has."""
     return sorted(number for number in new if number not in old and number != channel_fd)

@@ -5,13 +5,13 @@ Source: DESIGN section 12.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gdb_mcr.model.finding import Finding
-from gdb_mcr.model.process import Descriptor, EpollWatch
+from gdb_mcr.model.process import EpollWatch
 from gdb_mcr.model.startup_log import OperationFlag, StartupLog
-from gdb_mcr.proc.descriptors import descriptors, watches
+from gdb_mcr.proc.descriptors import EPOLL, descriptors, targets, watches
 from gdb_mcr.reinit.inherit import startup_numbers
 from gdb_mcr.runtime_abi.channel import Channel
 from gdb_mcr.tracing.epoll import EpollChange, LostWatch, Watch, rebuild
@@ -69,9 +69,10 @@ class EpollPlan:
 
 def plan_epoll(old_pid: int, new_pid: int, fds: StartupFds, translate: Callable[[int], int]) -> EpollPlan:
     """Compares both sides' instances. :param translate: where a pointer of O points in N."""
-    old, new = descriptors(old_pid), descriptors(new_pid)
-    theirs = {number: _kept(watches(old_pid, number), fds) for number in _instances(old)}
-    ours = {number: list(map(_watch, watches(new_pid, number))) for number in _instances(new) if number in theirs}
+    old = descriptors(old_pid)
+    theirs = {number: _kept(watches(old_pid, number), fds) for number, one in sorted(old.items()) if one.is_epoll}
+    mine = [number for number, target in targets(new_pid).items() if target == EPOLL and number in theirs]
+    ours = {number: list(map(_watch, watches(new_pid, number))) for number in mine}
     inodes = {number: one.inode for number, one in old.items()}
     changes, lost = rebuild(theirs, ours, inodes, fds.matched, translate)
     create = tuple(number for number in sorted(theirs) if number not in ours and number not in fds.abandoned)
@@ -81,10 +82,6 @@ def plan_epoll(old_pid: int, new_pid: int, fds: StartupFds, translate: Callable[
 def close_abandoned(channel: Channel, fds: StartupFds) -> None:
     """Closes what N's start-up has no use for."""
     close_fds(channel, sorted(fds.abandoned))
-
-
-def _instances(found: Mapping[int, Descriptor]) -> list[int]:
-    return [number for number, one in sorted(found.items()) if one.is_epoll]
 
 
 # What O watched at its start and N's start-up does not is N's own choice.

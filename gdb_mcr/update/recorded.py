@@ -65,7 +65,7 @@ def find_recorded(pid: int) -> RecordedProcess:
         raise TargetError(f"process {pid} was not started by mcr run", hint=NOT_RECORDED)
     path = Path(library.path.removesuffix(" (deleted)"))
     image = Path(f"/proc/{pid}/map_files/{library.range.start:x}-{library.range.end:x}")
-    address = library.range.start + symbol_address(path if path.exists() else image, SYMBOL)
+    address = library.range.start + symbol_address(image if library.is_deleted else path, SYMBOL)
     return RecordedProcess(pid, address, path)
 
 

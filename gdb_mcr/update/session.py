@@ -13,6 +13,7 @@ from pathlib import Path
 from gdb_mcr.debugger.child_gdb import ChildGdb
 from gdb_mcr.errors import McrError
 from gdb_mcr.model.finding import Finding
+from gdb_mcr.model.inspection import ThreadsResult
 from gdb_mcr.model.results import UpdateResult, Verdict
 from gdb_mcr.model.step_results import (
     AuditResult,
@@ -26,6 +27,7 @@ from gdb_mcr.model.steps import Phase, SessionState, Step, state_after
 from gdb_mcr.proc.pidfd import Pidfd
 from gdb_mcr.update.analysis import Analysis, analyse
 from gdb_mcr.update.api import NoProgress, Progress, UpdateOptions
+from gdb_mcr.update.code_names import CodeNames
 from gdb_mcr.update.commit import commit_new, require_still
 from gdb_mcr.update.faults import FaultAction, FaultPoints, planned_fault
 from gdb_mcr.update.new_server import NewServer
@@ -33,6 +35,7 @@ from gdb_mcr.update.phases import PhaseLog
 from gdb_mcr.update.quiesce import OldProcessAtRest, quiesce, quiesce_result
 from gdb_mcr.update.recorded import RecordedProcess, require_updatable
 from gdb_mcr.update.side_view import ModuleLoader, SideView, view_side
+from gdb_mcr.update.thread_rows import thread_rows
 from gdb_mcr.update.transfer_run import PlanOutdated, TransferRun
 from gdb_mcr.update.verdicts import Ruling, check_overrides, rule_on
 
@@ -71,6 +74,19 @@ class Session:
     def new_pids(self) -> tuple[int, ...]:
         """The processes of N; empty while there is none."""
         return (self._new.pid,) if self._new is not None and self._new.is_started else ()
+
+    def holds(self, pid: int) -> bool:
+        """Whether this process stands still under our debugger."""
+        return pid == self.process.pid and self._old_gdb.holds_process
+
+    def threads(self) -> ThreadsResult:
+        """The threads of O, which stands still."""
+        log = self.process.log()
+        names = CodeNames(self.process.pid, log.modules)
+        stopped = self._old_gdb.threads()
+        return ThreadsResult(
+            self.process.pid, thread_rows(self.process.pid, stopped, log.threads, log.operations, names)
+        )
 
     # ---- steps
 
@@ -222,20 +238,20 @@ class Session:
     def _plan_transfer(self) -> TransferRun:
         assert self._new is not None
         assert self.analysis is not None
-        for left in reversed(range(RESTARTS)):
+        for restarts in range(RESTARTS + 1):
             self._new.bring_descriptors_up_to_date()
             ends = self._new.ends(self._view(), self._old_gdb, self._new_gdb)
-            self._run = TransferRun(ends, self.analysis)
+            run = self._run = TransferRun(ends, self.analysis)
             try:
-                self._run.plan()
+                run.plan()
                 break
             except PlanOutdated:
-                self._run.close()
-                if not left:
+                run.close()
+                if restarts == RESTARTS:
                     raise
             self._new.end()
             self._new.start(self._view())
-        return self._run
+        return run
 
     def _forget_transfer(self) -> None:
         if self._run is not None:

@@ -7,19 +7,20 @@ Source: seed, "mutable tracing"; DESIGN sections 8 to 12.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from gdb_mcr.debugger.base import Memory, MemoryFault, Piece, SharedBuffer
+from gdb_mcr.engine.records import EventKind
 from gdb_mcr.engine.tracer import Tracer
 from gdb_mcr.errors import UpdateFailed
 from gdb_mcr.model.finding import Finding
 from gdb_mcr.model.placement import AllocationPair
 from gdb_mcr.model.startup_log import AllocationFlag
-from gdb_mcr.proc.descriptors import descriptors
+from gdb_mcr.proc.descriptors import targets
 from gdb_mcr.reinit.plan import find_lost_places, make_pairs
 from gdb_mcr.runtime_abi.adoption import adoption_memfd, read_module_bytes, read_site_bytes
 from gdb_mcr.tracing.explain import Explainer
@@ -32,6 +33,7 @@ from gdb_mcr.update.ghosts import put_ghost
 from gdb_mcr.update.images import Image, base_image, read_image, state_ranges
 from gdb_mcr.update.inheritance import own_numbers
 from gdb_mcr.update.kernel_state import close_abandoned, plan_epoll, startup_fds
+from gdb_mcr.update.liveness import NewMemory, live_objects, patch, stacks_of
 from gdb_mcr.update.new_process import NewProcess
 from gdb_mcr.update.phases import Counts
 from gdb_mcr.update.side_view import SideView, heap_ranges, startup_mappings
@@ -107,7 +109,17 @@ class TransferRun:
 
     def findings(self) -> list[Finding]:
         """What speaks against the update."""
-        return [*FindingWriter(self._transfer, self._explainer).findings(), *self._epoll.findings()]
+        writer = FindingWriter(self._transfer, self._explainer, self._liveness())
+        return [*writer.findings(), *self._epoll.findings()]
+
+    # Asked only where a pointer was lost, since the answer takes a walk over the whole heap.
+    def _liveness(self) -> Callable[[int], bool]:
+        if not any(event.kind == EventKind.LOST_POINTER for event in self._tracer.events()):
+            return lambda _: True
+        ends = self._ends
+        patch(self._ours, self._writes)
+        stacks = self._image(stacks_of(ends.process.pid, ends.new_memory))
+        return live_objects(NewMemory(self._theirs, self._ours, stacks), ends.old, ends.new)
 
     def warnings(self) -> list[str]:
         """What the user should know."""
@@ -142,7 +154,7 @@ class TransferRun:
 
     def _own_fds(self) -> list[int]:
         ends = self._ends
-        old, new = descriptors(ends.old.control.pid), descriptors(ends.process.pid)
+        old, new = targets(ends.old.control.pid), targets(ends.process.pid)
         return own_numbers(new, old, ends.new.control.channel_fd)
 
     def _place_growths(self, growths: Sequence[Growth]) -> None:

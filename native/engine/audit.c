@@ -58,7 +58,7 @@ static const uint8_t *bytes_at(const struct mark *mark, uint64_t address, uint64
     return offset <= extent->size && size <= extent->size - offset ? extent->bytes + offset : NULL;
 }
 
-/* The chunk that holds the address or ends right at it. */
+/* The chunk that holds the address; if none does, the one that ends right at it. */
 static void mark_value(struct mark *mark, uint64_t value) {
     if (value < mark->low || value > mark->high)
         return;
@@ -70,12 +70,9 @@ static void mark_value(struct mark *mark, uint64_t value) {
         else
             high = middle;
     }
-    for (uint64_t back = 0; back < 2 && low > back; back++) {
-        uint64_t index = low - 1 - back;
-        if (value - mark->starts[index] <= mark->sizes[index] && !mark->reached[index]) {
-            mark->reached[index] = 1;
-            mark->work[mark->work_count++] = index;
-        }
+    if (low && value - mark->starts[low - 1] <= mark->sizes[low - 1] && !mark->reached[low - 1]) {
+        mark->reached[low - 1] = 1;
+        mark->work[mark->work_count++] = low - 1;
     }
 }
 

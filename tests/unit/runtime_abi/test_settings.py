@@ -139,4 +139,4 @@ def test_new_sites_stand_above_those_that_the_old_process_may_still_add() -> Non
     fake = FakeServer()
     fake.table("sites", [layout.Site(), layout.Site()])
     fake.block.sites.capacity = 1002
-    assert choose_site_base(read_control(fake.seal(), CONTROL)) == 2 + 250
+    assert choose_site_base(read_control(fake.seal(), CONTROL)) == 2 + 512
