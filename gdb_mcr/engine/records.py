@@ -38,6 +38,8 @@ class ShapeFlag(IntFlag):
     NEVER = 1
     RULED = 2
     TAIL = 4
+    FREE = 8
+    PLAIN = 16
 
 
 class OpCode(IntEnum):
@@ -93,6 +95,7 @@ class ObjectFlag(IntFlag):
     INTERIOR_TYPED = 1 << 10
     RULED_OWNER = 1 << 11
     HELD_INSIDE = 1 << 12
+    SETTLED = 1 << 13
 
 
 class EventKind(IntEnum):

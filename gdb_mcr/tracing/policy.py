@@ -32,6 +32,11 @@ class Policy:
     ruled_libraries: tuple[tuple[str, str], ...] = ()
     """Library pattern, and the tag of a struct that its opaque memory may point into."""
 
+    free_types: frozenset[int] = frozenset()
+    """Types of O whose chunks are free memory: only the object itself is state."""
+    plain_fields: frozenset[str] = frozenset()
+    """Pointers of O to memory that never holds pointers: `Type.field`, `variable`."""
+
     @staticmethod
     def of(annotations: Annotations) -> Policy:
         """What checked annotations and built-in rules say."""
@@ -53,6 +58,8 @@ class Policy:
             flags |= ShapeFlag.NEVER
         if any(one.name == tag for _, tag in self.ruled_libraries):
             flags |= ShapeFlag.RULED
+        if one.index in self.free_types:
+            flags |= ShapeFlag.FREE
         return flags
 
     def op_flags(self, *names: str) -> OpFlag:

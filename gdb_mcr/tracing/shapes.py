@@ -30,9 +30,17 @@ class Leaf:
 class ShapeCompiler:
     """Compiles types of one program on demand; the result is a flat table for the engine."""
 
-    def __init__(self, types: TypeTable, flags_of: Callable[[DataType], ShapeFlag] = lambda _: ShapeFlag(0)) -> None:
+    def __init__(
+        self,
+        types: TypeTable,
+        flags_of: Callable[[DataType], ShapeFlag] = lambda _: ShapeFlag(0),
+        plain_fields: frozenset[str] = frozenset(),
+    ) -> None:
+        """:param plain_fields: `Type.field` of pointers to memory that never holds pointers, by annotation."""
         self._types = types
         self._flags_of = flags_of
+        self._plain_fields = plain_fields
+        self._plain = NONE
         self._by_type: dict[int, int] = {}
         self._words_of_size: dict[tuple[ShapeKind, int], int] = {}
         self._pending: list[tuple[int, int]] = []
@@ -114,9 +122,25 @@ class ShapeCompiler:
 
     def _struct(self, one: DataType) -> int:
         index = self._add(one.index, ShapeKind.STRUCT, one.size)
-        inner = [(member.offset, self._shape(member.type)) for member in one.members if not member.bit_size]
+        inner = [(member.offset, self._member(one, member)) for member in one.members if not member.bit_size]
         self._set_members(index, ((offset, shape) for offset, shape in inner if shape != NONE))
         return index
+
+    def _member(self, holder: DataType, member: Member) -> int:
+        if f"{holder.name}.{member.name}" in self._plain_fields:
+            return self.to_plain(member.type)
+        return self._shape(member.type)
+
+    def to_plain(self, type_index: int) -> int:
+        """The shape of a pointer, or an array of pointers, whose targets are plain bytes."""
+        one = self._types.strip(type_index)
+        if one is not None and one.kind is TypeKind.ARRAY:
+            index = self._add(-1, ShapeKind.ARRAY, one.size, self.to_plain(one.target), one.count)
+            return index
+        if self._plain == NONE:
+            self._plain = self._add(-1, ShapeKind.DATA, 1)
+            self.flags[self._plain] |= ShapeFlag.PLAIN
+        return self._add(-1, ShapeKind.POINTER, WORD, self._plain)
 
     def _set_members(self, index: int, members: Iterable[tuple[int, int]]) -> None:
         self.shapes[index].first = len(self.members)

@@ -59,7 +59,7 @@ class StateTransfer:
         self.tracer = tracer
         self._policy = policy
         old_types, new_types = old.executable.program.types, new.executable.program.types
-        self.shapes = ShapeCompiler(old_types, policy.shape_flags)
+        self.shapes = ShapeCompiler(old_types, policy.shape_flags, policy.plain_fields)
         self.layout = LayoutComparer(old_types, new_types)
         self.compiler = ProgramCompiler(old_types, new_types, policy, self.layout)
         self.resolver = SiteResolver(old, policy)

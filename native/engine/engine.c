@@ -47,6 +47,7 @@ void mcr_engine_destroy(struct mcr_engine *engine) {
     free(engine->interest);
     free(engine->work);
     free(engine->deferred);
+    free(engine->visits);
     free(engine->site_bad);
     free(engine->lengths);
     free(engine->events);

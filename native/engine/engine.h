@@ -43,7 +43,9 @@ enum mcr_type_kind {
 enum mcr_type_flag {
     MCR_TYPE_NEVER = 1, /* never merged: locks, libc's own */
     MCR_TYPE_RULED = 2, /* a library's opaque memory may point into objects of this type */
-    MCR_TYPE_TAIL = 4   /* found out: chunks of this type carry bytes behind it */
+    MCR_TYPE_TAIL = 4,  /* found out: chunks of this type carry bytes behind it */
+    MCR_TYPE_FREE = 8,  /* a chunk that begins with it is free: what follows in it is dead, what points into it stale */
+    MCR_TYPE_PLAIN = 16 /* plain bytes up to the chunk's end, never pointers whatever stands there */
 };
 
 struct mcr_type {
@@ -131,7 +133,8 @@ enum mcr_object_flag {
     MCR_OBJECT_DROPPED = 1 << 9,         /* not taken over */
     MCR_OBJECT_INTERIOR_TYPED = 1 << 10, /* typed pointers of a changed type point into its untyped bytes */
     MCR_OBJECT_RULED_OWNER = 1 << 11,    /* its library's words may point into ruled types */
-    MCR_OBJECT_HELD_INSIDE = 1 << 12     /* a likely pointer points to a field that N has elsewhere */
+    MCR_OBJECT_HELD_INSIDE = 1 << 12,    /* a likely pointer points to a field that N has elsewhere */
+    MCR_OBJECT_SETTLED = 1 << 13         /* free or plain by annotation: no other pointer's type counts */
 };
 #define MCR_OBJECT_KIND_SHIFT 28
 

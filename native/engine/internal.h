@@ -16,6 +16,11 @@ struct deferred { /* a typed pointer into bytes that had no type yet */
     uint64_t offset;
 };
 
+struct visit { /* address 0 = free */
+    uint64_t address;
+    uint32_t type;
+};
+
 struct length { /* four bytes that tell the length of a table which N has longer: N's value stays */
     uint64_t address;
 };
@@ -35,7 +40,9 @@ struct mcr_engine {
     uint32_t *work;    /* objects still to be walked */
     uint64_t work_count, work_room;
     struct deferred *deferred;
-    uint64_t deferred_count, deferred_room;
+    uint64_t deferred_count, deferred_room, deferred_walked;
+    struct visit *visits; /* hash table of typed places inside untyped chunks that were walked */
+    uint64_t visit_count, visit_mask;
     uint8_t *site_bad;      /* by site: a disagreement disqualified it */
     bool restart;           /* a type turned out to have tails: trace again */
     struct length *lengths; /* sorted by address */

@@ -22,10 +22,17 @@ static void reach(struct mcr_object *object, uint32_t from) {
     object->parent = from;
 }
 
+/* What an annotation says of the memory behind a pointer holds whatever other pointers say. */
+static bool is_settling(const struct mcr_engine *engine, uint32_t type) {
+    return engine->tables.type_flags[type] & (MCR_TYPE_FREE | MCR_TYPE_PLAIN);
+}
+
 /* A pointee type that says nothing about its target: void, char, incomplete. */
 static bool is_vague(const struct mcr_engine *engine, uint32_t type) {
     if (type == MCR_NONE)
         return true;
+    if (is_settling(engine, type))
+        return false;
     const struct mcr_type *one = &engine->tables.types[type];
     return one->size == 0 || (one->size == 1 && one->kind != MCR_TYPE_STRUCT);
 }
@@ -44,19 +51,66 @@ static void set_type(struct mcr_engine *engine, uint32_t index, uint32_t type, u
     push(engine, index);
 }
 
+/* Whether this place is met for the first time. */
+static bool visit(struct mcr_engine *engine, uint64_t address, uint32_t type) {
+    if (engine->visit_count * 2 >= engine->visit_mask) {
+        uint64_t old_mask = engine->visit_mask, mask = old_mask ? old_mask * 2 + 1 : 1023;
+        struct visit *old = engine->visits, *table = calloc(mask + 1, sizeof *table);
+        if (!table) {
+            engine->failure = -ENOMEM;
+            return false;
+        }
+        engine->visits = table, engine->visit_mask = mask, engine->visit_count = 0;
+        for (uint64_t i = 0; old && i <= old_mask; i++)
+            if (old[i].address)
+                visit(engine, old[i].address, old[i].type);
+        free(old);
+    }
+    uint64_t slot = ((address ^ type) * 0x9e3779b97f4a7c15ull) >> 20;
+    for (;; slot++) {
+        struct visit *one = &engine->visits[slot & engine->visit_mask];
+        if (one->address == address && one->type == type)
+            return false;
+        if (one->address)
+            continue;
+        *one = (struct visit){address, type};
+        engine->visit_count++;
+        return true;
+    }
+}
+
 static void defer(struct mcr_engine *engine, uint32_t object, uint32_t type, uint32_t from, uint64_t offset) {
     if (mcr_grow(engine, &engine->deferred, &engine->deferred_room, engine->deferred_count + 1,
                  sizeof *engine->deferred))
         engine->deferred[engine->deferred_count++] = (struct deferred){object, type, from, offset};
 }
 
+/* What other pointers have said of the chunk was read from stale words, and so was what followed: trace again. */
+static void settle(struct mcr_engine *engine, uint32_t index, uint32_t type) {
+    struct mcr_object *object = &engine->objects[index];
+    if (object->type != MCR_NONE)
+        engine->restart = true;
+    object->type = type;
+    object->flags |= MCR_OBJECT_SETTLED | MCR_OBJECT_PRECISE;
+    push(engine, index);
+}
+
 /* A typed pointer says that `wanted` stands at `offset` of a chunk. */
 static void claim(struct mcr_engine *engine, uint32_t index, uint64_t offset, uint32_t wanted, uint32_t from) {
     struct mcr_object *object = &engine->objects[index];
     uint32_t size = engine->tables.types[wanted].size;
+    if (object->flags & MCR_OBJECT_SETTLED)
+        return;
+    if (is_settling(engine, wanted)) {
+        if (offset == 0 && object->size >= size)
+            settle(engine, index, wanted);
+        return;
+    }
     if (object->type == MCR_NONE) {
-        if (offset != 0)
+        if (offset != 0 && visit(engine, object->address + offset, wanted))
             defer(engine, index, wanted, from, offset);
+        else if (offset != 0)
+            return;
         else if (object->size < size)
             object->flags |= MCR_OBJECT_TOO_SMALL;
         else
@@ -133,18 +187,36 @@ static void walk_object(struct mcr_engine *engine, uint32_t index) {
         walk(engine, index, type, bytes + (uint64_t)i * size, open_ended ? total : size);
 }
 
+/* A place of a type that N has in another form, inside a chunk without a type: what it points to may tell more. */
+static void walk_inside(struct mcr_engine *engine, const struct deferred *one) {
+    const struct mcr_object *object = &engine->objects[one->object];
+    uint32_t size = engine->tables.types[one->type].size;
+    if (!engine->tables.type_changed[one->type] || object->type != MCR_NONE || one->offset + size > object->size)
+        return;
+    const uint8_t *bytes = mcr_image_at(engine, MCR_IMAGE_THEIRS, object->address + one->offset, size);
+    if (bytes)
+        walk(engine, one->object, one->type, bytes, size);
+}
+
 static void drain(struct mcr_engine *engine) {
-    while (engine->work_count && !engine->restart)
-        walk_object(engine, engine->work[--engine->work_count]);
+    while (!engine->restart && (engine->work_count || engine->deferred_walked < engine->deferred_count)) {
+        if (engine->work_count) {
+            walk_object(engine, engine->work[--engine->work_count]);
+            continue;
+        }
+        struct deferred one = engine->deferred[engine->deferred_walked++];
+        walk_inside(engine, &one);
+    }
 }
 
 static void trace_precise(struct mcr_engine *engine) {
     for (uint64_t i = 0; i < engine->object_count; i++) {
         struct mcr_object *object = &engine->objects[i];
-        if (object_kind(object) != MCR_OBJECT_CHUNK && object->type != MCR_NONE) {
+        bool is_root = object_kind(object) != MCR_OBJECT_CHUNK && object->type != MCR_NONE;
+        if (is_root)
             object->flags |= MCR_OBJECT_PRECISE | MCR_OBJECT_REACHED;
+        if (is_root || (object->flags & MCR_OBJECT_SETTLED))
             push(engine, (uint32_t)i);
-        }
     }
     drain(engine);
 }
@@ -158,8 +230,9 @@ static void check_sites(struct mcr_engine *engine) {
     for (uint64_t i = 0; i < engine->object_count; i++) {
         const struct mcr_object *object = &engine->objects[i];
         uint32_t type = site_type(engine, object);
-        if (type == MCR_NONE || !(object->flags & MCR_OBJECT_PRECISE) || object->type == MCR_NONE)
-            continue;
+        if (type == MCR_NONE || !(object->flags & MCR_OBJECT_PRECISE) || object->type == MCR_NONE ||
+            (object->flags & MCR_OBJECT_SETTLED))
+            continue; /* memory that changes hands says nothing of who allocated it */
         if (mcr_type_holds(engine, type, 0, object->type) || mcr_type_holds(engine, object->type, 0, type)) {
             engine->statistics.site_agreements++;
             continue;
@@ -306,7 +379,7 @@ static void scan_object(struct mcr_engine *engine, uint32_t index) {
     uint64_t total = object->size;
     for (uint32_t i = 0; i < count; i++)
         scan_type(engine, &scan, object->type, (uint64_t)i * size, open_ended ? total : size);
-    if (!open_ended && (uint64_t)count * size < total)
+    if (!open_ended && !is_settling(engine, object->type) && (uint64_t)count * size < total)
         scan_words(engine, &scan, (uint64_t)count * size, total - (uint64_t)count * size);
 }
 
@@ -318,12 +391,17 @@ static void reset(struct mcr_engine *engine) {
         struct mcr_object *object = &engine->objects[i];
         object->flags &= ~found;
         object->parent = object->holder = MCR_NONE;
-        if (object_kind(object) == MCR_OBJECT_CHUNK)
+        if (object->flags & MCR_OBJECT_SETTLED)
+            object->flags |= MCR_OBJECT_PRECISE;
+        else if (object_kind(object) == MCR_OBJECT_CHUNK)
             object->type = MCR_NONE;
     }
     memset(&engine->statistics, 0, sizeof engine->statistics);
     memset(engine->site_bad, 0, engine->tables.site_count + 1);
-    engine->work_count = engine->deferred_count = engine->event_count = 0;
+    engine->work_count = engine->deferred_count = engine->deferred_walked = engine->event_count = 0;
+    engine->visit_count = 0;
+    if (engine->visits)
+        memset(engine->visits, 0, (engine->visit_mask + 1) * sizeof *engine->visits);
     engine->restart = false;
 }
 

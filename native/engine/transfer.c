@@ -91,7 +91,8 @@ static void convert_elements(struct mcr_engine *engine, const struct mcr_object 
     uint64_t count = mcr_elements(engine, object), from = 0, to = 0;
     for (; count && to < whole->out_size; count--, from += one->old_size, to += one->new_size)
         convert_element(engine, program, whole, from, to);
-    if (count || from >= object->size || to >= whole->out_size)
+    if (count || from >= object->size || to >= whole->out_size ||
+        (engine->tables.type_flags[object->type] & MCR_TYPE_FREE))
         return;
     if (one->tail_program == MCR_NONE) {
         uint64_t length = object->size - from < whole->out_size - to ? object->size - from : whole->out_size - to;
@@ -187,6 +188,8 @@ static void move_object(struct mcr_engine *engine, uint32_t index, const uint8_t
 /* Same address, same layout: only words that point to what moved. */
 static void fix_object(struct mcr_engine *engine, uint32_t index, uint8_t *theirs) {
     const struct mcr_object *object = &engine->objects[index];
+    if (object->type != MCR_NONE && (engine->tables.type_flags[object->type] & MCR_TYPE_PLAIN))
+        return;
     if (object->type == MCR_NONE) {
         mcr_fix_words(engine, theirs, object->address, object->size, object->flags & MCR_OBJECT_RULED_OWNER);
         return;

@@ -51,7 +51,7 @@ uint32_t mcr_elements(const struct mcr_engine *engine, const struct mcr_object *
     if (object_kind(object) != MCR_OBJECT_CHUNK || size == 0)
         return 1;
     if ((engine->interest[object->type] & INTEREST_FLEXIBLE) ||
-        (engine->tables.type_flags[object->type] & MCR_TYPE_TAIL))
+        (engine->tables.type_flags[object->type] & (MCR_TYPE_TAIL | MCR_TYPE_FREE)))
         return 1;
     uint64_t count = object->size / size;
     return count > UINT32_MAX ? UINT32_MAX : (uint32_t)count;
