@@ -10,9 +10,11 @@ from lark.tree import Meta
 from gdb_mcr.model.annotation import (
     FieldName,
     FieldPath,
+    FreeType,
     LibraryPointsTo,
     NeverMergeLibrary,
     NeverMergeType,
+    PlainBytes,
     RenameField,
     RenameType,
     RenameVariable,
@@ -65,6 +67,12 @@ class StatementBuilder(Transformer[Token, list[Statement]]):
 
     def library_points_to(self, meta: Meta, pattern: Token, type_name: TypeName) -> LibraryPointsTo:
         return LibraryPointsTo(_unquoted(pattern), type_name, self._span(meta))
+
+    def free_type(self, meta: Meta, type_name: TypeName) -> FreeType:
+        return FreeType(type_name, self._span(meta))
+
+    def plain(self, meta: Meta, target: Target) -> PlainBytes:
+        return PlainBytes(target, self._span(meta))
 
     def type_target(self, meta: Meta, type_name: TypeName, path: FieldPath) -> TypeTarget:
         return TypeTarget(type_name, path, self._span(meta))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from gdb_mcr.annotations.contents import free_type, not_plain
 from gdb_mcr.annotations.labels import LACKING, Label
 from gdb_mcr.annotations.names import Miss, ProgramNames
 from gdb_mcr.annotations.pairs import Pair, variable_text
@@ -11,11 +12,13 @@ from gdb_mcr.annotations.targets import TargetResolver
 from gdb_mcr.model.annotation import (
     Annotations,
     FieldPath,
+    FreeType,
     LibraryPointsTo,
     LibraryRule,
     NeverMergeLibrary,
     NeverMergeType,
     Place,
+    PlainBytes,
     RenameField,
     RenameType,
     RenameVariable,
@@ -23,6 +26,7 @@ from gdb_mcr.model.annotation import (
     Side,
     Statement,
     Subject,
+    Target,
     Treat,
     Treatment,
     TypeName,
@@ -51,6 +55,8 @@ class Checker:
         self._libraries: list[LibraryRule] = []
         self._never_types: list[str] = []
         self._never_libraries: list[str] = []
+        self._free_types: list[int] = []
+        self._plain_pointers: list[Place] = []
 
     def check(self, statements: Sequence[Statement]) -> Annotations:
         """What the statements mean. `problems` then has what is wrong; the answer leaves that out."""
@@ -62,6 +68,8 @@ class Checker:
         for one in statements:
             if isinstance(one, RenameField):
                 self._rename_field(one)
+            elif isinstance(one, FreeType):
+                self._free(one)
         for one in statements:
             self._other(one)
         return self._annotations(statements)
@@ -71,14 +79,15 @@ class Checker:
             case Treat():
                 self._treat(one)
             case NeverMergeType():
-                if self._some_type(one.type):
-                    self._never_types.append(one.type.name)
+                self._never_type(one)
             case NeverMergeLibrary():
                 if self._pattern(one.pattern, one.span):
                     self._never_libraries.append(one.pattern)
             case LibraryPointsTo():
                 self._library(one)
-            case RenameField() | RenameType() | RenameVariable():
+            case PlainBytes():
+                self._plain(one)
+            case RenameField() | RenameType() | RenameVariable() | FreeType():
                 pass
 
     def _annotations(self, statements: Sequence[Statement]) -> Annotations:
@@ -98,6 +107,8 @@ class Checker:
             never_merge_types=frozenset(self._never_types),
             never_merge_libraries=tuple(self._never_libraries),
             libraries=tuple(self._libraries),
+            free_types=tuple(self._free_types),
+            plain_pointers=tuple(self._plain_pointers),
         )
 
     def _rename_type(self, one: RenameType) -> None:
@@ -132,7 +143,8 @@ class Checker:
             return
         if self._has_fields(Side.OLD, old, one.old, new) and self._has_fields(Side.NEW, new, one.new, old):
             old_path, new_path = _names(one.old), _names(one.new)
-            place = Place(Subject.TYPE, one.type.name, old, new, old_path, new_path)
+            name = self._pair.old.program.types[old].name or one.type.name
+            place = Place(Subject.TYPE, name, old, new, old_path, new_path)
             new_key = ("new", new, new_path)
             if self._takes(one, (old, old_path), str(new_key)) and self._takes(one, new_key, str((old, old_path))):
                 self._pair.renames.fields[old, old_path] = place
@@ -147,16 +159,41 @@ class Checker:
         return False
 
     def _treat(self, one: Treat) -> None:
-        place = self._targets.resolve(one.target)
-        if not isinstance(place, Place):
-            self._found(place.miss, place.span, on_the_other_side=False)
-            return
-        miss = self._targets.fits(one.treatment, place)
-        if miss is not None:
-            self._found(miss, one.target.span, on_the_other_side=False)
-        elif self._takes(one, (place.subject, place.old, place.old_path), one.treatment.value):
+        place = self._place(one.target, lambda place: self._targets.fits(one.treatment, place))
+        if place is not None and self._takes(one, (place.subject, place.old, place.old_path), one.treatment.value):
             self._contradicts_rename(one, place)
             self._rules.append(Rule(one.treatment, place, one.span))
+
+    # A target that is there and that `unfit` has nothing against.
+    def _place(self, target: Target, unfit: Callable[[Place], Miss | None]) -> Place | None:
+        place = self._targets.resolve(target)
+        if not isinstance(place, Place):
+            self._found(place.miss, place.span, on_the_other_side=False)
+            return None
+        miss = unfit(place)
+        self._found(miss, target.span, on_the_other_side=False)
+        return place if miss is None else None
+
+    def _plain(self, one: PlainBytes) -> None:
+        place = self._place(one.target, lambda place: not_plain(self._pair, place))
+        if place is not None and self._takes(one, ("bytes", place.subject, place.old, place.old_path), "bytes"):
+            self._plain_pointers.append(place)
+
+    def _free(self, one: FreeType) -> None:
+        old = self._found(free_type(self._pair.old, one.type), one.type.span, self._also(one.type, self._pair.new))
+        if old is not None and self._takes(one, ("free", old), "free"):
+            self._free_types.append(old)
+
+    def _never_type(self, one: NeverMergeType) -> None:
+        if not self._some_type(one.type):
+            return
+        free = [self._taken[key][1] for old in self._pair.old.types(one.type) if (key := ("free", old)) in self._taken]
+        if free:
+            message = f"objects of `{one.type}` are free memory in {_where(free[0], one.span)}"
+            hint = "free memory of the old server has nothing to merge; delete one of the two"
+            self._problem(Label.CONTRADICTION, one.span, message, hint)
+        else:
+            self._never_types.append(one.type.name)
 
     # A field that got a new name has a home; dropping it as well cannot be meant.
     def _contradicts_rename(self, one: Treat, place: Place) -> None:

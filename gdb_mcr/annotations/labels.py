@@ -30,6 +30,9 @@ class Label(Enum):
     NO_FIELDS = "no-fields"
     THROUGH_POINTER = "through-pointer"
     NOT_AN_INTEGER = "not-an-integer"
+    NOT_A_POINTER = "not-a-pointer"
+    HOLDS_POINTERS = "holds-pointers"
+    NOT_A_STRUCT = "not-a-struct"
     INCOMPLETE_TYPE = "incomplete-type"
     BAD_PATTERN = "bad-pattern"
     # Statements that do not go together.

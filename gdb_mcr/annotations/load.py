@@ -65,6 +65,8 @@ def _joined(theirs: Annotations, rules: Annotations) -> Annotations:
         never_merge_types=rules.never_merge_types | theirs.never_merge_types,
         never_merge_libraries=(*rules.never_merge_libraries, *theirs.never_merge_libraries),
         libraries=(*rules.libraries, *theirs.libraries),
+        free_types=(*rules.free_types, *theirs.free_types),
+        plain_pointers=(*rules.plain_pointers, *theirs.plain_pointers),
     )
 
 

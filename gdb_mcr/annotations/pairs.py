@@ -59,8 +59,15 @@ class Pair:
         return (names[0], *self.new_path(names[1:], holders[1:])) if names else ()
 
     def type_place(self, old_type: int, name: str, path: Path) -> Place:
-        """A field of an old type; without its new side where there is none."""
-        return self._place(Subject.TYPE, name, old_type, self.new_type(old_type), old_type, path)
+        """A field of an old type, by the type's own name if it has one; without its new side where there is none."""
+        return self._place(
+            Subject.TYPE,
+            self.old.program.types[old_type].name or name,
+            old_type,
+            self.new_type(old_type),
+            old_type,
+            path,
+        )
 
     def variable_place(self, old_variable: int, path: Path) -> Place:
         """An old variable or a field of it; without its new side where there is none."""

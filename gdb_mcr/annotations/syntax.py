@@ -21,7 +21,7 @@ from gdb_mcr.source import Problem, Span, did_you_mean
 MAX_PROBLEMS = 50
 """Syntax errors that are reported for one file."""
 
-STATEMENT_WORDS = ("rename", "keep", "drop", "counter", "never", "library")
+STATEMENT_WORDS = ("rename", "keep", "drop", "counter", "never", "library", "free", "bytes")
 """The words that begin a statement."""
 
 _SKIPPED = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:[^"\\\n]|\\.)*"|(?P<end>;)|(?P<blank>\s+)|.', re.DOTALL)

@@ -189,8 +189,43 @@ class LibraryPointsTo:
         return f'library "{self.pattern}" points to {self.type};'
 
 
+@dataclass(frozen=True, slots=True)
+class FreeType:
+    """`free struct cache_free_s;` A chunk that begins with an object of this type is free memory that the old program
+    keeps for itself: only the object is state. What follows it in the chunk is dead; whatever else points there is
+    stale."""
+
+    type: TypeName
+    span: Span
+
+    def __str__(self) -> str:
+        return f"free {self.type};"
+
+
+@dataclass(frozen=True, slots=True)
+class PlainBytes:
+    """`bytes conn.rbuf;` Where this pointer leads are plain bytes and never pointers, whatever stale words stand there.
+
+    The target is a pointer, or an array of pointers, of the old program.
+    """
+
+    target: Target
+    span: Span
+
+    def __str__(self) -> str:
+        return f"bytes {self.target};"
+
+
 Statement: TypeAlias = (
-    RenameField | RenameType | RenameVariable | Treat | NeverMergeType | NeverMergeLibrary | LibraryPointsTo
+    RenameField
+    | RenameType
+    | RenameVariable
+    | Treat
+    | NeverMergeType
+    | NeverMergeLibrary
+    | LibraryPointsTo
+    | FreeType
+    | PlainBytes
 )
 
 
@@ -207,7 +242,8 @@ class Place:
 
     subject: Subject
     name: str
-    """The old program's name: `conn`, `settings`, `main::port` (no file, no tag)."""
+    """The old program's name: `conn`, `settings`, `main::port` (no file, no tag); of a field's type, typedefs stripped
+    where it then still has one."""
     old: int
     """Index in the old program's `types` (an aggregate, typedefs stripped) or `variables`."""
     new: int
@@ -264,6 +300,10 @@ class Annotations:
     never_merge_libraries: tuple[str, ...] = ()
     """Patterns for file names (fnmatch)."""
     libraries: tuple[LibraryRule, ...] = ()
+    free_types: tuple[int, ...] = ()
+    """Indices in the old program's `types` (structs and unions, typedefs stripped): objects that begin a free chunk."""
+    plain_pointers: tuple[Place, ...] = ()
+    """Pointers, or arrays of pointers, of the old program that lead to plain bytes; the new program may lack them."""
 
     def places(self, treatment: Treatment) -> Iterator[Place]:
         """Where ``treatment`` applies."""

@@ -49,6 +49,8 @@ class Policy:
             never_types=annotations.never_merge_types,
             never_libraries=annotations.never_merge_libraries,
             ruled_libraries=tuple((rule.pattern, rule.type_name) for rule in annotations.libraries),
+            free_types=frozenset(annotations.free_types),
+            plain_fields=frozenset(place.key for place in annotations.plain_pointers),
         )
 
     def shape_flags(self, one: DataType) -> ShapeFlag:

@@ -31,6 +31,12 @@ class ProgramBuilder:
         """A struct that is only declared."""
         return self._add(TypeKind.STRUCT, name, 0, complete=False)
 
+    def enum(self, name: str, file: str) -> int:
+        return self._add(TypeKind.ENUM, name, 4, decl_file=file)
+
+    def function(self) -> int:
+        return self._add(TypeKind.FUNCTION, "", 1)
+
     def typedef(self, name: str, target: int, file: str = "") -> int:
         return self._add(TypeKind.TYPEDEF, name, self._types[target].size, target=target, decl_file=file)
 
@@ -93,9 +99,15 @@ def old_program() -> Program:
     stats = c.struct("stats", "stats.h", ("total", c.long), ("hits", c.array(c.long, 4)), ("rate", c.double))
     settings = c.struct("settings", "main.h", ("port", c.int), ("verbose", c.int), ("backlog", c.int))
     c.struct("item_v1", "item.h", ("refs", c.int), ("flags", c.int))
-    c.struct("session", "session.h", ("id", c.int))
+    session = c.struct("session", "session.h", ("id", c.int), ("note", c.pointer(c.char)))
+    c.typedef("session_t", session, "session.h")
     c.struct("dict", "src/dict.h", ("size", c.long))
     c.struct("dict", "deps/hiredis/dict.h", ("count", c.long))
+    log = c.struct("", "thread.h", ("text", c.pointer(c.char)), ("used", c.long))
+    run = c.pointer(c.function())
+    c.struct("thread", "thread.h", ("run", run), ("buffers", c.array(c.pointer(-1), 4)), ("log", log))
+    c.struct("free_chunk", "cache.h", ("next", c.pointer(-1)))
+    c.enum("color", "main.h")
     c.declared("engine")
     c.typedef("queue", c.struct("queue", "queue.h", ("head", c.long)), "queue.h")
     c.variable("settings", settings, "main.c", external=True)
@@ -106,6 +118,9 @@ def old_program() -> Program:
     c.variable("lock", c.int, "b.c")
     c.variable("port", c.int, "main.c", function="main")
     c.variable("old_only", c.int, "main.c", external=True)
+    c.variable("log_line", c.pointer(c.char), "main.c", external=True)
+    c.variable("line", c.pointer(c.char), "main.c", function="main")
+    c.variable("environment", c.pointer(c.pointer(c.char)), "main.c", external=True)
     return c.build("/srv/old/small", "aa01")
 
 

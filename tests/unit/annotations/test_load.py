@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from gdb_mcr.annotations.load import MAX_BYTES, load, parse_files
+from gdb_mcr.engine.records import ShapeFlag
 from gdb_mcr.errors import InvalidAnnotations
 from gdb_mcr.model.annotation import Annotations, Subject, Treatment
+from gdb_mcr.tracing.policy import Policy
 from tests.support.small_programs import new_program, old_program
 
 OLD, NEW = old_program(), new_program()
@@ -96,6 +98,40 @@ def test_never_merge_and_libraries(says: Says) -> None:
     assert "x*.so" in annotations.never_merge_libraries
     (rule,) = [one for one in annotations.libraries if one.type_name == "conn"]
     assert OLD.types[rule.old_types[0]].name == NEW.types[rule.new_types[0]].name == "conn"
+
+
+def test_free_types_are_indices_of_the_old_program(says: Says) -> None:
+    assert [OLD.types[index].name for index in says("free free_chunk; free struct buf;").free_types] == [
+        "free_chunk",
+        "buf",
+    ]
+
+
+def test_pointers_to_plain_bytes_are_places_of_the_old_program(says: Says) -> None:
+    places = says("bytes conn.rbuf; bytes log_line; bytes main::line; bytes session_t.note;").plain_pointers
+    assert [one.key for one in places] == ["conn.rbuf", "log_line", "main::line", "session.note"]
+    assert [one.new for one in places][1:] == [-1, -1, -1]
+
+
+def test_policy_carries_what_free_and_bytes_say(says: Says) -> None:
+    policy = Policy.of(says("free free_chunk; bytes conn.rbuf;"))
+    assert policy.plain_fields == {"conn.rbuf"}
+    flagged = [one.name for one in OLD.types if policy.shape_flags(one) & ShapeFlag.FREE]
+    assert flagged == ["free_chunk"]
+
+
+def test_a_free_type_is_never_merged_wherever_that_is_said(says: Says) -> None:
+    for text in ("free buf;\nnever merge type buf;", "never merge type buf;\nfree buf;"):
+        with pytest.raises(InvalidAnnotations, match="free memory in line"):
+            says(text)
+
+
+def test_built_in_rules_may_free_what_a_program_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = tmp_path / "libc.mcr"
+    rules.write_text("free struct no_such; free free_chunk; bytes no.such; bytes conn.rbuf;")
+    monkeypatch.setattr("gdb_mcr.annotations.load.rule_files", lambda: (rules,))
+    annotations = load([], OLD, NEW)
+    assert len(annotations.free_types) == len(annotations.plain_pointers) == 1
 
 
 def test_all_errors_of_all_files_come_at_once(tmp_path: Path) -> None:

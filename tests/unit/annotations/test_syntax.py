@@ -40,6 +40,10 @@ def problems(text: str) -> list[str]:
         "never merge type pthread_mutex_t;",
         'never merge library "libc.so*";',
         'library "libevent*" points to struct event;',
+        "free struct cache_free_s;",
+        'free "cache.h"::chunk;',
+        "bytes conn.rbuf;",
+        "bytes main::line;",
     ],
 )
 def test_statement_is_written_as_it_was_read(text: str) -> None:
