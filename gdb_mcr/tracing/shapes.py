@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from gdb_mcr.engine.records import NONE, Shape, ShapeFlag, ShapeKind, ShapeMember
-from gdb_mcr.model.datatype import DataType, TypeKind, TypeTable
+from gdb_mcr.model.datatype import DataType, Member, TypeKind, TypeTable
 from gdb_mcr.units import WORD
 
 MAX_UNION_LEAVES = 256

@@ -1,2 +1,5 @@
-// memcached 1.6.18 -> 1.6.38. The worker's notification event moved into a struct of its own; N makes a new one.
-drop LIBEVENT_THREAD.notify_event;
+// memcached 1.6.18 -> 1.6.38: what its types do not say.
+
+drop LIBEVENT_THREAD.notify_event;  // moved into a struct of its own; the new worker makes its own event
+free cache_free_s;                  // what a cache_t keeps for later, whatever it was before
+bytes conn.rbuf;                    // what clients sent; its memory comes from such a cache
