@@ -6,8 +6,8 @@ from gdb_mcr.annotations.labels import Label
 from gdb_mcr.annotations.names import Miss, ProgramNames
 from gdb_mcr.annotations.pairs import Pair
 from gdb_mcr.model.annotation import Place, Side, TypeName
-from gdb_mcr.model.datatype import DataType, TypeKind, TypeTable
-from gdb_mcr.model.layout import describe
+from gdb_mcr.model.datatype import TypeKind, TypeTable
+from gdb_mcr.model.layout import describe, element, holds_pointers
 
 _AGGREGATES = frozenset({TypeKind.STRUCT, TypeKind.UNION})
 
@@ -30,36 +30,22 @@ def not_plain(pair: Pair, place: Place) -> Miss | None:
     """Why ``place`` does not lead to plain bytes by the old program's types, None if it may."""
     types = pair.old.program.types
     leaf = pair.leaf(place, Side.OLD)
-    one = None if isinstance(leaf, Miss) else types.strip(leaf)
-    element = _element(types, one)
-    if element is not None and element.kind is TypeKind.POINTER:
-        return _no_bytes(types, place, _element(types, types.strip(element.target)))
+    if isinstance(leaf, Miss):
+        return leaf
+    pointer = element(types, leaf)
+    if pointer is not None and pointer.kind is TypeKind.POINTER:
+        return _no_bytes(types, place, pointer.target)
+    one = types.strip(leaf)
     what = describe(one) if one is not None else "void"
     hint = "name the pointer that leads to the bytes, or an array of such pointers"
     return Miss(Label.NOT_A_POINTER, f"`{place.key}` is `{what}` in the old program", hint)
 
 
-def _no_bytes(types: TypeTable, place: Place, target: DataType | None) -> Miss | None:
-    if target is not None and target.kind is TypeKind.FUNCTION:
+def _no_bytes(types: TypeTable, place: Place, target: int) -> Miss | None:
+    one = types.strip(target)
+    if one is not None and one.kind is TypeKind.FUNCTION:
         return Miss(Label.NOT_A_POINTER, f"`{place.key}` leads to a function", "name a pointer to data")
-    if not _holds_pointers(types, target):
+    if one is None or not holds_pointers(types, target):
         return None
-    what = describe(target) if target is not None else "void"
-    message = f"`{place.key}` leads to `{what}`, which is no plain bytes by its type"
+    message = f"`{place.key}` leads to `{describe(one)}`, which is no plain bytes by its type"
     return Miss(Label.HOLDS_POINTERS, message, "`keep new TYPE.field;` leaves a stale field as the new program has it")
-
-
-# Structs that hold themselves do so by pointer only: this ends.
-def _holds_pointers(types: TypeTable, one: DataType | None) -> bool:
-    inner = _element(types, one)
-    if inner is None:
-        return False
-    if inner.kind is TypeKind.POINTER:
-        return True
-    return any(_holds_pointers(types, types.strip(member.type)) for member in inner.members)
-
-
-def _element(types: TypeTable, one: DataType | None) -> DataType | None:
-    while one is not None and one.kind is TypeKind.ARRAY:
-        one = types.strip(one.target)
-    return one

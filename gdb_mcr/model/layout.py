@@ -81,6 +81,22 @@ def flat_members(types: TypeTable, one: DataType, offset: int = 0) -> list[Membe
     return lifted
 
 
+def element(types: TypeTable, index: int) -> DataType | None:
+    """What an array of any depth is made of; any other type itself, typedefs stripped. None for void."""
+    one = types.strip(index)
+    while one is not None and one.kind is TypeKind.ARRAY:
+        one = types.strip(one.target)
+    return one
+
+
+def holds_pointers(types: TypeTable, index: int) -> bool:
+    """Whether objects of a type hold pointers by that type. Aggregates nest in finite depth (C11 6.7.2.1)."""
+    one = element(types, index)
+    if one is None:
+        return False
+    return one.kind is TypeKind.POINTER or any(holds_pointers(types, member.type) for member in one.members)
+
+
 def describe(one: DataType) -> str:
     """A type in the user's words: `struct conn`, `int[16]`, `char *`."""
     match one.kind:
@@ -92,3 +108,32 @@ def describe(one: DataType) -> str:
             return f"an array of {one.count}"
         case _:
             return one.name or one.kind.value
+
+
+def type_text(types: TypeTable, index: int) -> str:
+    """A type as C writes it, typedefs by their names: `struct conn *[16]`, `conn_states`."""
+    if index < 0:
+        return "void"
+    one = types[index]
+    match one.kind:
+        case TypeKind.TYPEDEF:
+            return one.name
+        case TypeKind.POINTER:
+            return f"{type_text(types, one.target)} *".replace("* *", "**")
+        case TypeKind.ARRAY:
+            return _array_text(types, one)
+        case TypeKind.FUNCTION:
+            return "function"
+        case _:
+            return describe(one)
+
+
+# C writes the outermost dimension first.
+def _array_text(types: TypeTable, one: DataType) -> str:
+    dimensions = ""
+    element: DataType | None = one
+    while element is not None and element.kind is TypeKind.ARRAY:
+        dimensions += f"[{max(element.count, 0) or ''}]"
+        index = element.target
+        element = types[index] if index >= 0 else None
+    return f"{type_text(types, index)}{dimensions}"

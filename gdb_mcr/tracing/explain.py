@@ -21,6 +21,17 @@ ReadOld = Callable[[int, int], bytes | None]
 
 def member_path(types: TypeTable, index: int, offset: int) -> str:
     """The member at `offset` of a type, as C would write it behind a variable: `.event.ev_fd`, `[3].next`."""
+    return _member(types, index, offset)[0]
+
+
+def member_type(types: TypeTable, index: int, offset: int) -> DataType | None:
+    """The type of the member that begins at `offset` of a type, None if none does."""
+    _, inside, one = _member(types, index, offset)
+    return one if inside == 0 else None
+
+
+# The innermost member at `offset`: how C writes it, the offset inside it, its type.
+def _member(types: TypeTable, index: int, offset: int) -> tuple[str, int, DataType | None]:
     path = ""
     one = types.strip(index)
     while one is not None:
@@ -38,7 +49,7 @@ def member_path(types: TypeTable, index: int, offset: int) -> str:
             break
         name, offset, one = inner
         path += f".{name}" if name else ""
-    return path
+    return path, offset, one
 
 
 def _member_at(types: TypeTable, one: DataType, offset: int) -> tuple[str, int, DataType | None] | None:
@@ -98,13 +109,25 @@ class Explainer:
 
     def short_field(self, place: Place) -> str:
         """A byte of an object as annotations write it, the same in every run: `conn.event.ev_fd`."""
+        known = self._typed(place)
+        if known is None:
+            return f"{self.short_name(place.object)}+{place.offset}"
+        return self.short_name(place.object) + member_path(self._types, *known)
+
+    def field_type(self, place: Place) -> DataType | None:
+        """The type of what begins at a byte of an object, None if that is not known."""
+        known = self._typed(place)
+        return member_type(self._types, *known) if known is not None else None
+
+    # An object's type, and the offset inside one of it: a chunk may be an array.
+    def _typed(self, place: Place) -> tuple[int, int] | None:
         one = self._transfer.tracer.objects()[place.object]
         type_index = self.type_index(one)
         stripped = self._types.strip(type_index) if type_index >= 0 else None
         if stripped is None:
-            return f"{self.short_name(place.object)}+{place.offset}"
-        offset = place.offset % stripped.size if one.kind is ObjectKind.CHUNK and stripped.size else place.offset
-        return self.short_name(place.object) + member_path(self._types, type_index, offset)
+            return None
+        is_array = one.kind is ObjectKind.CHUNK and stripped.size
+        return type_index, place.offset % stripped.size if is_array else place.offset
 
     def kind_of(self, one: Object) -> str:
         """What an object is: its type, or `N opaque bytes`."""
@@ -167,12 +190,22 @@ class Explainer:
             yield index
             index = objects[index].parent
 
-    # The member of `parent` that points into `child`.
-    def _step(self, parent: int, child: int) -> str:
+    def way_in(self, index: int) -> Place | None:
+        """The word of an object's parent by which tracing came to it."""
+        parent = self._transfer.tracer.objects()[index].parent
+        offset = self._pointer(parent, index) if parent != NONE else None
+        return Place(parent, offset) if offset is not None else None
+
+    def _pointer(self, parent: int, child: int) -> int | None:
         objects = self._transfer.tracer.objects()
         one, target = objects[parent], objects[child]
         data = self._read(one.address, one.size)
-        offset = _find_pointer(data, one.address, target.address, target.size) if data else None
+        return _find_pointer(data, one.address, target.address, target.size) if data else None
+
+    # The member of `parent` that points into `child`.
+    def _step(self, parent: int, child: int) -> str:
+        one = self._transfer.tracer.objects()[parent]
+        offset = self._pointer(parent, child)
         index = self.type_index(one)
         if offset is None:
             return ".?"

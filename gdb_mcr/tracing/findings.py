@@ -9,6 +9,7 @@ from gdb_mcr.engine.records import NONE, Event, EventKind, ObjectKind
 from gdb_mcr.model.finding import Finding
 from gdb_mcr.model.layout import describe
 from gdb_mcr.tracing.explain import Explainer, Place, first_words
+from gdb_mcr.tracing.settling import free_statement, plain_statement
 from gdb_mcr.tracing.transfer import StateTransfer
 
 MAX_FIELDS = 4
@@ -104,7 +105,16 @@ class FindingWriter:
             "and one of them changed"
         )
         name = self._explain.short_name(event.object)
-        return Finding(f"R4:{name}/{other}", "R4", True, text, self._path(event.object), "")
+        settle = self._settle(event.object, event.detail)
+        return Finding(f"R4:{name}/{other}", "R4", True, text, self._path(event.object), settle)
+
+    # What may be said of an object that holds stale words, or that a stale pointer leads into.
+    def _settle(self, index: int, shape: int = NONE) -> str:
+        types = self._transfer.old.executable.program.types
+        known = self._explain.type_index(self._transfer.tracer.objects()[index])
+        other = self._transfer.shapes.source[shape] if shape != NONE else -1
+        said = (plain_statement(self._explain, types, index), free_statement(types, known, other))
+        return "\n".join(filter(None, said))
 
     def _shape_name(self, shape: int) -> str:
         source = self._transfer.shapes.source[shape] if shape != NONE else -1
@@ -116,7 +126,9 @@ class FindingWriter:
         holder = self._explain.name(event.detail) if event.detail != NONE else "an untyped word"
         must = "move" if event.value else "change its layout"
         text = f"{name} must {must}, but {holder} may hold a pointer to it in untyped memory"
-        return Finding(f"R5:{self._explain.short_name(event.object)}", "R5", True, text, self._path(event.object), "")
+        settle = self._settle(event.detail) if event.detail != NONE else ""
+        subject = self._explain.short_name(event.object)
+        return Finding(f"R5:{subject}", "R5", True, text, self._path(event.object), settle)
 
     def _out_of_range(self, event: Event) -> Finding:
         field = self._field(event)
@@ -133,7 +145,7 @@ class FindingWriter:
             f"{self._explain.name(event.object)}, whose type is not known"
         )
         name = changed.rpartition(" ")[2]
-        return Finding(f"R1:{name}", "R1", True, text, self._path(event.object), "")
+        return Finding(f"R1:{name}", "R1", True, text, self._path(event.object), self._settle(event.object))
 
     def _unknown_enum(self, event: Event) -> Finding:
         text = f"{self._field(event)} has the value {event.value}, which is no constant of its enum"
