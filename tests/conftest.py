@@ -33,3 +33,13 @@ def is_root() -> bool:
     """Whether this process may trace others whatever Yama says."""
     status = Path("/proc/self/status").read_text()
     return any(line.split()[1] == "0" for line in status.splitlines() if line.startswith("Uid:"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests measured (``record_property``), so that a run's figures stand in its log."""
+    reports = [one for outcome in ("passed", "failed") for one in terminalreporter.getreports(outcome)]
+    figures = [(one.nodeid, name, value) for one in reports for name, value in one.user_properties]
+    if figures:
+        terminalreporter.section("measured")
+    for node, name, value in dict.fromkeys(figures):
+        terminalreporter.line(f"{node.rpartition('/')[2]}: {name}: {value}")

@@ -47,6 +47,9 @@ class Launch:
         self._executable = executable
         self._process = process
         self._deadline = deadline
+        self._is_watching = process.stdin is not None
+        self._has_answered = False
+        self._end = ""
 
     def __enter__(self) -> Launch:
         return self
@@ -71,18 +74,33 @@ class Launch:
         answer = (
             os.read(self.fileno(), _LONGEST_ANSWER).decode(errors="replace") if ready else "error timeout no answer"
         )
-        word, *rest = answer.strip().split(" ", 2)
+        word, *rest = answer.partition("\n")[0].strip().split(" ", 2)
         if word == "ok":
-            self._process.wait()
-            self._stdout.close()
+            self._has_answered = True
+            self._end = answer.partition("\n")[2]
+            if not self._is_watching:
+                self.close()
             return Launched(int(rest[0]), int(rest[1]))
         self.close()
         self._fail(rest)
 
+    def ending(self, timeout_s: float) -> str:
+        """How N ended behind its entry, such as "exit status 1"; "" if it runs, or is not watched.
+
+        :param timeout_s: seconds in which it must end.
+        """
+        if not self._is_watching or self._stdout.closed:
+            return ""
+        if not self._end and select.select([self], [], [], max(0.0, timeout_s))[0]:
+            self._end = os.read(self.fileno(), _LONGEST_ANSWER).decode()
+        return describe_end(self._end)
+
     def close(self) -> None:
-        """Ends the launcher if it still runs, and N with it."""
-        if self._process.poll() is None:
+        """Ends the launcher if it still runs, and N with it unless `wait` has answered."""
+        if self._process.poll() is None and not self._has_answered:
             self._process.kill()
+        if self._process.stdin is not None:
+            self._process.stdin.close()  # it waits for this
         self._process.wait()
         self._stdout.close()
 
@@ -94,7 +112,7 @@ class Launch:
     def _fail(self, answer: list[str]) -> NoReturn:
         status = self._process.returncode
         if len(answer) != 2:
-            cause = signal.Signals(-status).name if status < 0 else f"exit status {status}"
+            cause = signal_name(-status) if status < 0 else f"exit status {status}"
             raise UpdateFailed(
                 f"mcr_launch ended without an answer: {cause}", hint="this is a bug of gdb_mcr: report it"
             )
@@ -103,11 +121,33 @@ class Launch:
         raise error(f"{self._executable} could not be started as the new process: {text}", hint=hint)
 
 
-def start(plan: LaunchPlan, settings_fd: int, channel_fd: int, timeout_s: float) -> Launch:
+def describe_end(line: str) -> str:
+    """The launcher's second line in words: "exit 1" is "exit status 1", "signal 11" is "SIGSEGV"."""
+    kind, _, number = line.strip().partition(" ")
+    match kind:
+        case "exit":
+            return f"exit status {number}"
+        case "signal":
+            return signal_name(int(number))
+        case _:
+            return ""
+
+
+def signal_name(number: int) -> str:
+    """Its name; a number for a realtime signal, which has none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def start(plan: LaunchPlan, settings_fd: int, channel_fd: int, timeout_s: float, *, is_watched: bool = False) -> Launch:
     """Begins to start N. The caller keeps its descriptors; N has its own copies when `Launch.wait` returns.
 
     :param settings_fd: N's settings memfd, `NONE` for none; `channel_fd`: N's end of the channel, `NONE` for none.
     :param timeout_s: seconds until N must have come to its entry.
+    :param is_watched: the launcher stays N's parent until `Launch.close`, so that `Launch.ending` tells how N ended.
+        Not for an N that is to stay: its parent's end may reach it as a signal. Source: PR_SET_PDEATHSIG of prctl(2).
     :raises UsageError: the plan cannot be carried out as it is.
     :raises InstallationError: `mcr_launch` was not built.
     """
@@ -116,7 +156,7 @@ def start(plan: LaunchPlan, settings_fd: int, channel_fd: int, timeout_s: float)
     try:
         process = subprocess.Popen(
             [launcher, str(plan_fd)],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if is_watched else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             pass_fds=[one for one in (plan_fd, settings_fd, channel_fd) if one != NONE],

@@ -54,6 +54,11 @@ class InheritedFds:
         """For N's settings: what the channel will deliver before N's start-up."""
         return tuple(Inherited(number, is_cloexec(one)) for number, one in sorted(self.sent.items()))
 
+    def divert(self, number: int, descriptor: int) -> None:
+        """N gets another open file of ours instead of O's at this number, if O has one there."""
+        if number in self._copies:
+            os.dup2(descriptor, self._copies[number], inheritable=False)
+
     def messages(self) -> list[PassedFd]:
         """For the channel: all of it."""
         return [self._message(one) for _, one in sorted(self.sent.items())]

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 
 from gdb_mcr.dwarf.identity import identify
-from gdb_mcr.errors import AnalysisError, McrError
+from gdb_mcr.errors import AnalysisError, McrError, UpdateFailed
 from gdb_mcr.model.launch import LaunchPlan, PlacedLibrary
 from gdb_mcr.model.placement import PlanEntry
 from gdb_mcr.model.startup_log import LaunchFacts, ModuleEntry
@@ -28,6 +28,7 @@ from gdb_mcr.runtime_abi.layout import Role
 from gdb_mcr.runtime_abi.settings import ModuleTableFile, NewSettings, choose_site_base, new_settings, read_old_log
 from gdb_mcr.units import Range
 from gdb_mcr.update.inheritance import GAP, InheritedFds
+from gdb_mcr.update.last_words import ErrorOutput, explain
 from gdb_mcr.update.recorded import LIBRARY, RecordedProcess, find_recorded
 
 MAX_FDS = 1 << 20
@@ -37,6 +38,8 @@ WATCHDOG_MARGIN_S = 30.0
 """N ends itself so many seconds after the update's own deadline, whatever became of the controller."""
 
 END_WAIT_S = 2.0
+
+STDERR = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +161,18 @@ def start_new(
     settings = new_settings(_settings(old, control, new, role, plan, spans, inherited))
     channel, theirs = open_channel()
     process = NewProcess(channel, inherited)
+    is_rehearsal = role is Role.REHEARSE
     try:
-        with start(new.launch_plan(), settings, theirs, new.timeout_s) as launch:
-            os.close(theirs)
-            theirs = -1
-            _meet(channel, launch, inherited, deadline)
-            process.launched(launch.wait().pid)
-        channel.wait_held(_left(deadline))
+        with ErrorOutput() as output:
+            if is_rehearsal:
+                inherited.divert(STDERR, output.fileno())
+            with start(new.launch_plan(), settings, theirs, new.timeout_s, is_watched=is_rehearsal) as launch:
+                os.close(theirs)
+                theirs = -1
+                try:
+                    _come_up(process, launch, deadline)
+                except McrError as error:
+                    raise explain(error, launch, output, new.timeout_s) from error
     except BaseException:
         process.end()
         raise
@@ -173,6 +181,17 @@ def start_new(
         if theirs >= 0:
             os.close(theirs)
     return process
+
+
+def _come_up(process: NewProcess, launch: Launch, deadline: float) -> None:
+    _meet(process.channel, launch, process.inherited, deadline)
+    process.launched(launch.wait().pid)
+    process.channel.wait_held(_left(deadline))
+    if not process.is_alive():
+        raise UpdateFailed(
+            "the new server went to the background: the process that was started has ended, another one serves",
+            hint="start the new server in the foreground: --args gives it other arguments than the old one has",
+        )
 
 
 # If N ends before it is met, its launcher knows why.

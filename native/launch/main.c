@@ -1,10 +1,14 @@
 /*
  * main.c - mcr_launch PLAN-FD: tries until the new process stands at its entry with everything at its place.
+ *
+ * Its answer is one line on stdout. If its stdin is a pipe that stays open, it waits as the new process's parent, and a
+ * second line says how that one ended.
  */
 #define _GNU_SOURCE
 #include "launch.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -214,6 +218,28 @@ static int report(pid_t pid, uint32_t tries, struct failure *failure) {
     return 1;
 }
 
+static bool is_pipe(int fd) {
+    struct stat file;
+    return fstat(fd, &file) == 0 && S_ISFIFO(file.st_mode);
+}
+
+/* N's end of the channel must not stay open here: its end tells the controller that N is gone. */
+static void report_end(pid_t pid) {
+    const struct itimerval never = {{0, 0}, {0, 0}};
+    int status;
+    setitimer(ITIMER_REAL, &never, NULL);
+    syscall(SYS_close_range, 3u, ~0u, 0);
+    struct pollfd watched[] = {{STDIN_FILENO, 0, 0}, {(int)syscall(SYS_pidfd_open, pid, 0), POLLIN, 0}};
+    while (poll(watched, 2, -1) < 0 && errno == EINTR)
+        ;
+    if (waitpid(pid, &status, WNOHANG) != pid)
+        return;
+    if (WIFSIGNALED(status))
+        printf("signal %d\n", WTERMSIG(status));
+    else
+        printf("exit %d\n", WEXITSTATUS(status));
+}
+
 int main(int argc, char **argv) {
     struct failure failure = {FAILURE_NONE, false, ""};
     struct plan plan;
@@ -223,5 +249,8 @@ int main(int argc, char **argv) {
         fail_finally(&failure, FAILURE_PLAN, "usage: mcr_launch PLAN-FD");
     else if (plan_open(atoi(argv[1]), &failure, &plan))
         pid = launch(&plan, &failure, &tries);
-    return report(pid, tries, &failure);
+    int result = report(pid, tries, &failure);
+    if (result == 0 && is_pipe(STDIN_FILENO))
+        report_end(pid);
+    return result;
 }
