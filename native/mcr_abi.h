@@ -288,8 +288,8 @@ struct mcr_settings {
     uint32_t size; /* bytes of the whole memfd */
     uint32_t role; /* enum mcr_role */
     uint32_t generation;
-    uint64_t window;    /* N: O's window; 0 = choose one at random */
-    uint32_t site_base; /* N: first site index to use */
+    uint64_t window;   /* N: O's window; 0 = choose one at random */
+    uint32_t reserved; /* zero */
     uint32_t startup_timeout_ms;
     int32_t old_pid;         /* N */
     int32_t placeholder_end; /* N: numbers [0, placeholder_end) that nothing inherited takes are filled before main */
@@ -357,7 +357,8 @@ enum mcr_command_kind {
     MCR_CMD_ADOPT = 6,    /* one memfd attached: struct mcr_adoption, spans, slots, sites, modules */
     MCR_CMD_COMMIT = 7,   /* one pidfd attached for each old process: kill them, then release all threads */
     MCR_CMD_ALLOCATE = 9, /* uint64_t[] sizes; the reply carries uint64_t[] addresses of new chunks, 0 = no memory */
-    MCR_CMD_FORGET = 8    /* free chunks of N that nothing points to: uint64_t[] addresses */
+    MCR_CMD_FORGET = 8,   /* free chunks of N that nothing points to: uint64_t[] addresses */
+    MCR_CMD_NUDGE = 10    /* uint64_t[] thread indexes: waits for conditions that end, as if spuriously, at release */
 };
 
 struct mcr_message {

@@ -183,6 +183,11 @@ class Channel:
         for group in _groups(addresses, MAX_PAYLOAD // 8):
             self._ask(Command.FORGET, len(group), array.array("Q", group).tobytes(), (), timeout_s)
 
+    def nudge(self, threads: Sequence[int], timeout_s: float = ANSWER_TIMEOUT_S) -> None:
+        """Has threads (by index) that wait for a condition look again when N is released."""
+        for group in _groups(threads, MAX_PAYLOAD // 8):
+            self._ask(Command.NUDGE, len(group), array.array("Q", group).tobytes(), (), timeout_s)
+
     def commit(self, pidfds: Sequence[int], timeout_s: float = ANSWER_TIMEOUT_S) -> None:
         """N ends the old processes and serves. After a good answer it has closed the channel.
 

@@ -33,6 +33,7 @@ class Command(IntEnum):
     COMMIT = 7
     FORGET = 8
     ALLOCATE = 9
+    NUDGE = 10
 
 
 class Settings(ctypes.Structure):
@@ -45,7 +46,7 @@ class Settings(ctypes.Structure):
         ("role", c_uint32),
         ("generation", c_uint32),
         ("window", c_uint64),
-        ("site_base", c_uint32),
+        ("reserved", c_uint32),
         ("startup_timeout_ms", c_uint32),
         ("old_pid", c_int32),
         ("placeholder_end", c_int32),

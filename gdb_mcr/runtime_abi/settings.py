@@ -16,9 +16,6 @@ from gdb_mcr.runtime_abi.control import Control, Reader
 from gdb_mcr.runtime_abi.sealed import Layouter, sealed_memfd
 from gdb_mcr.runtime_abi.tables import read_blobs, read_table
 
-SITE_ROOM = 512
-"""Allocation sites that O may add between N's start and the adoption without new numbers."""
-
 STARTUP_TIMEOUT_MS = 5000
 """After the first external wait of the initial thread, start-up lasts no longer than this."""
 
@@ -57,8 +54,6 @@ class NewSettings:
     generation: int
     window: int
     """Address of O's heap window."""
-    site_base: int
-    """`choose_site_base`."""
     old_pid: int
     placeholder_end: int
     """Numbers below it that nothing inherited takes are filled before main."""
@@ -88,7 +83,6 @@ def new_settings(settings: NewSettings) -> int:
         role=settings.role,
         generation=settings.generation,
         window=settings.window,
-        site_base=settings.site_base,
         startup_timeout_ms=settings.startup_timeout_ms,
         old_pid=settings.old_pid,
         placeholder_end=settings.placeholder_end,
@@ -114,14 +108,6 @@ def read_old_log(memory: Reader, control: Control) -> OldLog:
         threads=read_table(memory, control.threads, layout.Thread),
         blobs=read_blobs(memory, control),
     )
-
-
-def choose_site_base(control: Control) -> int:
-    """The first site number for N: above O's, with room for most of those that O adds while it still runs.
-
-    The adoption finds numbers for the others; the table between the two is read whole at every look, so it is small.
-    """
-    return min(control.sites.count + SITE_ROOM, control.sites.capacity)
 
 
 def spans_for_plan(spans: bytes, plan: Iterable[PlanEntry]) -> bytes:

@@ -93,7 +93,7 @@ def read_threads(memory: Reader, control: Control) -> tuple[ThreadEntry, ...]:
 
 
 def read_sites(memory: Reader, control: Control) -> tuple[SiteEntry, ...]:
-    """The allocation sites; index = site number. In N, those below its site_base are empty before the adoption."""
+    """The allocation sites; index = site number. O's are not in N before the adoption."""
     data = read_table(memory, control.sites, layout.Site)
     words, halves = array("Q", data), array("I", data)
     stride, first = ctypes.sizeof(layout.Site) // WORD, layout.Site.returns.offset // WORD

@@ -21,6 +21,7 @@ from gdb_mcr.model.finding import Finding
 from gdb_mcr.model.placement import AllocationPair
 from gdb_mcr.model.startup_log import AllocationFlag
 from gdb_mcr.proc.descriptors import targets
+from gdb_mcr.reinit.equivalence import threads_to_wake
 from gdb_mcr.reinit.plan import find_lost_places, make_pairs
 from gdb_mcr.runtime_abi.adoption import adoption_memfd, read_module_bytes, read_site_bytes
 from gdb_mcr.tracing.explain import Explainer
@@ -189,6 +190,7 @@ class TransferRun:
         patched = self._write_all([*self._own_chunks(), *self._writes])
         self._epoll.carry_out(channel)
         close_abandoned(channel, self._fds)
+        channel.nudge(threads_to_wake(ends.old.log.threads, ends.new.log.threads))
         return {
             "bytes_copied": copied,
             "bytes_patched": patched,

@@ -174,7 +174,7 @@ static int64_t run_adopt(void) {
     long mapped = MCR_SYS(mmap, NULL, file.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, packet->fds[0], 0);
     if (mapped < 0 && mapped >= -4095)
         return mapped;
-    const struct mcr_adoption *adoption = (const void *)mapped;
+    struct mcr_adoption *adoption = (void *)mapped;
     uint64_t size = (uint64_t)file.st_size;
     int64_t status = -EINVAL;
     if (adoption->modules <= size && adoption->module_count <= (size - adoption->modules) / sizeof(struct mcr_module))
@@ -199,6 +199,14 @@ static int64_t run_forget(void) {
         return -EINVAL;
     packet->size = 0;
     return mcr_heap_forget((const void *)packet->payload, packet->head.count);
+}
+
+static int64_t run_nudge(void) {
+    if (!has_entries(sizeof(uint64_t)))
+        return -EINVAL;
+    packet->size = 0;
+    mcr_conditions_nudge((const void *)packet->payload, packet->head.count);
+    return 0;
 }
 
 /* ---------------------------------------------------------------- commit */
@@ -255,6 +263,8 @@ static int64_t run_command(void) {
         return run_allocate();
     case MCR_CMD_FORGET:
         return run_forget();
+    case MCR_CMD_NUDGE:
+        return run_nudge();
     case MCR_CMD_COMMIT:
         return run_commit();
     default:

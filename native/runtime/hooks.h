@@ -233,7 +233,10 @@ enum mcr_verdict mcr_wait_arrive(struct mcr_wait *wait);
 int64_t mcr_wait_left(const struct mcr_wait *wait); /* of timeout_ns, after the time held; -1 = for ever */
 void mcr_wait_park(void);                           /* N: the update is lost; waits for its end */
 void mcr_release(void);                             /* N: everything held goes on */
-bool mcr_wait_holds(uint32_t kind);                 /* a wait of the caller would be held now */
+bool mcr_conditions_init(void);                     /* N: what threads wait for is noted */
+void mcr_conditions_nudge(const uint64_t *threads, uint32_t count); /* N: these look again when N is released */
+void mcr_conditions_release(void);
+bool mcr_wait_holds(uint32_t kind); /* a wait of the caller would be held now */
 
 static inline struct mcr_thread *mcr_wait_quick(uint32_t kind, uint64_t pc) {
     if (__builtin_expect(mcr_control.state != MCR_STATE_SERVING || mcr_control.hold || !mcr_self.thread, 0))

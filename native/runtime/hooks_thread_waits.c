@@ -14,6 +14,40 @@ static bool watches_startup(const struct mcr_thread *thread, struct timespec *de
     return ns != UINT64_MAX;
 }
 
+/*
+ * N before commit: which condition each thread waits for, and which of them are to look again once N is released. O's
+ * counterpart of such a thread does not wait there: in the state that N has received, what it waits for may be true
+ * already. Waking it is what POSIX calls a spurious wake-up.
+ */
+static struct condition_wait {
+    pthread_cond_t *volatile condition;
+    volatile bool nudged;
+} *condition_waits; /* by thread index; NULL in O */
+
+enum { CONDITION_WAITS = 1 << 16 };
+
+bool mcr_conditions_init(void) {
+    condition_waits = mcr_map(CONDITION_WAITS * sizeof *condition_waits);
+    return condition_waits != NULL;
+}
+
+static void note_condition(const struct mcr_thread *thread, pthread_cond_t *condition) {
+    if (condition_waits && thread && thread->index < CONDITION_WAITS)
+        condition_waits[thread->index].condition = condition;
+}
+
+void mcr_conditions_nudge(const uint64_t *threads, uint32_t count) {
+    for (uint32_t i = 0; i < count && condition_waits; i++)
+        if (threads[i] < CONDITION_WAITS)
+            condition_waits[threads[i]].nudged = true;
+}
+
+void mcr_conditions_release(void) {
+    for (uint64_t i = 0; condition_waits && i < mcr_control.threads.count && i < CONDITION_WAITS; i++)
+        if (condition_waits[i].nudged && condition_waits[i].condition)
+            pthread_cond_broadcast(condition_waits[i].condition);
+}
+
 int mcr_hook_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex) {
     struct mcr_thread *thread = mcr_wait_begin_internal(MCR_PC);
     struct timespec deadline;
@@ -25,7 +59,9 @@ int mcr_hook_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex
             result = 0; /* as if woken spuriously */
         }
     } else {
+        note_condition(thread, condition);
         result = mcr_real.pthread_cond_wait(condition, mutex);
+        note_condition(thread, NULL);
     }
     mcr_wait_leave(thread);
     return result;

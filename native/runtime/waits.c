@@ -201,4 +201,5 @@ void mcr_release(void) {
     mcr_control.state = MCR_STATE_SERVING;
     gate = 1;
     MCR_SYS(futex, &gate, FUTEX_WAKE_PRIVATE, INT32_MAX);
+    mcr_conditions_release();
 }
