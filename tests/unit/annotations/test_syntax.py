@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from gdb_mcr.annotations.grammar import parser, rule_files
 from gdb_mcr.annotations.syntax import MAX_PROBLEMS, STATEMENT_WORDS, parse_text
 
 GRAMMAR = Path(__file__).parents[3] / "grammar"
+REPOSITORY = GRAMMAR.parent
+WRITTEN = sorted((REPOSITORY / "scripts/annotations").glob("*.mcr"))
 EXAMPLES = [file.read_text() for file in sorted((GRAMMAR / "examples").glob("*.mcr"))]
 
 
@@ -105,6 +108,28 @@ def test_terminals_do_not_collide() -> None:
 def test_built_in_rules_parse() -> None:
     for file in rule_files():
         assert parse_text(file.read_text(), str(file)).problems == []
+
+
+@pytest.mark.parametrize("file", WRITTEN, ids=lambda file: file.stem)
+def test_annotations_of_real_updates_parse(file: Path) -> None:
+    parsed = parse_text(file.read_text(), str(file))
+    assert parsed.problems == []
+    assert parsed.statements
+
+
+def test_every_statement_in_the_manual_parses_and_every_kind_is_there() -> None:
+    manual = (REPOSITORY / "docs/annotations.md").read_text()
+    rows = re.findall(r"^\| `([^`]+;)` \|", manual, re.MULTILINE)
+    assert {row.split()[0] for row in rows} == set(STATEMENT_WORDS)
+    assert [statements(row) for row in rows] == [[row] for row in rows]
+
+
+def test_the_worked_example_of_the_manual_is_in_the_file() -> None:
+    manual = (REPOSITORY / "docs/annotations.md").read_text()
+    example = "".join(re.findall(r"^```mcr\n(.*?)^```", manual, re.MULTILINE | re.DOTALL))
+    (file,) = [one for one in WRITTEN if one.stem == "memcached-1.6.18-1.6.38"]
+    assert statements(example)
+    assert set(statements(example)) <= set(statements(file.read_text()))
 
 
 PIECES = ['"', ";", "/*", "*/", "\\", ".", "->", "\n", "", "é"]
