@@ -54,6 +54,22 @@ uint32_t mcr_object_program(const struct mcr_engine *engine, const struct mcr_ob
     return object->type == MCR_NONE ? MCR_NONE : engine->tables.type_programs[object->type];
 }
 
+/* An offset behind the struct: in its flexible array, in a tail of raw bytes, or one past the end. */
+static bool map_in_tail(const struct mcr_engine *engine, const struct mcr_program *program, uint64_t offset,
+                        uint64_t *ret) {
+    *ret = program->new_size + offset;
+    if (program->tail_program == MCR_NONE)
+        return true;
+    const struct mcr_program *tail = &engine->tables.programs[program->tail_program];
+    uint64_t inside = tail->old_size ? offset % tail->old_size : 0;
+    if (!tail->old_size)
+        return true;
+    if (inside && !tail->identical && !map_in_ops(engine->tables.ops + tail->first, tail->count, inside, &inside))
+        return false;
+    *ret = program->new_size + offset / tail->old_size * tail->new_size + inside;
+    return true;
+}
+
 bool mcr_map_offset(const struct mcr_engine *engine, const struct mcr_object *object, uint64_t offset, uint64_t *ret) {
     uint32_t index = mcr_object_program(engine, object);
     *ret = offset;
@@ -68,11 +84,12 @@ bool mcr_map_offset(const struct mcr_engine *engine, const struct mcr_object *ob
         offset %= program->old_size;
     } else {
         offset -= (count - 1) * program->old_size;
-        if (offset >= program->old_size) { /* the tail behind a struct, or one past the end */
-            *ret = (count - 1) * program->new_size + program->new_size + (offset - program->old_size);
-            return true;
-        }
         element = count - 1;
+        if (offset >= program->old_size) {
+            bool mapped = map_in_tail(engine, program, offset - program->old_size, ret);
+            *ret += element * program->new_size;
+            return mapped;
+        }
     }
     if (offset != 0 && !map_in_ops(engine->tables.ops + program->first, program->count, offset, &offset))
         return false;

@@ -90,7 +90,7 @@ class Rig:
 
     def run(self) -> Outcome:
         old, new = self.old.table(), self.new.table()
-        shapes = ShapeCompiler(old, self.policy.shape_flags)
+        shapes = ShapeCompiler(old, self.policy.shape_flags, self.policy.plain_fields)
         layout = LayoutComparer(old, new)
         compiler = ProgramCompiler(old, new, self.policy, layout)
         objects, pairs = [], list(self._chunk_pairs)
