@@ -29,16 +29,13 @@ _MAX_SHOWN = 8  # watched descriptors
 _ANONYMOUS = re.compile(r"anon_inode:\[?([^\]]*)\]?")
 _PIDFD = re.compile(r"pidfd:|anon_inode:\[pidfd\]")
 
-# What belongs to one process's memory means nothing in another one. Source: io_uring(7), userfaultfd(2).
-_LOST = {
+NOT_CARRIED = {
     "io_uring": "its queues are in the old process's memory",
     "userfaultfd": "it watches the old process's memory",
+    "seccomp notify": "it belongs to the old process's filter",
 }
-_CARRIED = {
-    "io_uring": "not carried: its queues are in the old process's memory",
-    "userfaultfd": "not carried: it watches the old process's memory",
-    "seccomp notify": "not carried: it belongs to the old process's filter",
-}
+"""Kinds of descriptors that mean nothing in another process, and why. Source: io_uring(7), userfaultfd(2)."""
+
 _CARRIED = {
     "epoll": "rebuilt: a new instance with the same registrations",
     "pidfd": "passed on; the new server is not the parent of what it refers to",
@@ -80,13 +77,19 @@ def _row(
 
 
 def _carried(kind: str, *, is_made: bool) -> str:
-    if kind in _LOST:
-        return f"not carried: {_LOST[kind]}"
+    if kind in NOT_CARRIED:
+        return f"not carried: {NOT_CARRIED[kind]}"
     return _CARRIED.get(kind) or (GIVEN if is_made else PASSED_ON)
 
 
 def _inode(target: str) -> int:
     return int(target.partition("[")[2].rstrip("]") or 0)
+
+
+def kind_of_target(target: str) -> str:
+    """What an anonymous descriptor is by its link: `io_uring`; "" for files, sockets and pipes."""
+    found = _ANONYMOUS.fullmatch(target)
+    return found[1] if found else ""
 
 
 def _kind(pid: int, one: Descriptor, end: Socket | None) -> str:

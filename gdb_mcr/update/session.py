@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gdb_mcr.debugger.child_gdb import ChildGdb
+from gdb_mcr.debugger.target_process import check_attachable, check_not_stopped
 from gdb_mcr.errors import McrError
 from gdb_mcr.model.finding import Finding
 from gdb_mcr.model.inspection import ThreadsResult
@@ -32,6 +33,7 @@ from gdb_mcr.update.commit import commit_new, require_still
 from gdb_mcr.update.faults import FaultAction, FaultPoints, planned_fault
 from gdb_mcr.update.new_server import NewServer
 from gdb_mcr.update.phases import PhaseLog
+from gdb_mcr.update.process_state import input_findings, kernel_findings
 from gdb_mcr.update.quiesce import OldProcessAtRest, quiesce, quiesce_result
 from gdb_mcr.update.recorded import RecordedProcess, require_updatable
 from gdb_mcr.update.side_view import ModuleLoader, SideView, view_side
@@ -49,6 +51,8 @@ class Session:
     def __init__(self, process: RecordedProcess) -> None:
         """:raises TargetError: the server cannot be updated now."""
         require_updatable(process)
+        check_attachable(process.pid)
+        check_not_stopped(process.pid)
         self.process = process
         self.state = SessionState.IDLE
         self.options = UpdateOptions()
@@ -100,7 +104,9 @@ class Session:
         with self.phases.run(Phase.ANALYZE, progress) as counts:
             self.analysis = analyse(self.process.executable, new, options.annotations)
             counts["types_changed"] = sum(one.kind == "R1" for one in self.analysis.findings)
-        ruling = self._rule(self.analysis.stranger)
+        ruling = self._rule(
+            [*self.analysis.stranger, *kernel_findings(self.process.pid), *input_findings(self.process.log())]
+        )
         if ruling.blocking:
             return StartResult((), tuple(self.phases.results), ruling.findings, ruling.blocking)
         server = NewServer(self.process, self._pidfd, self.analysis, options, self._loader)

@@ -37,6 +37,7 @@ from gdb_mcr.update.kernel_state import close_abandoned, plan_epoll, startup_fds
 from gdb_mcr.update.liveness import NewMemory, live_objects, patch, stacks_of
 from gdb_mcr.update.new_process import NewProcess
 from gdb_mcr.update.phases import Counts
+from gdb_mcr.update.process_state import carry_process_state
 from gdb_mcr.update.side_view import SideView, heap_ranges, startup_mappings
 
 AUDIT_LIMIT = 200
@@ -190,6 +191,7 @@ class TransferRun:
         patched = self._write_all([*self._own_chunks(), *self._writes])
         self._epoll.carry_out(channel)
         close_abandoned(channel, self._fds)
+        carry_process_state(ends.old.control.pid, ends.process.pid, channel)
         channel.nudge(threads_to_wake(ends.old.log.threads, ends.new.log.threads))
         return {
             "bytes_copied": copied,
