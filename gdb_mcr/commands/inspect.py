@@ -73,21 +73,25 @@ def log(context: Context, *, pid: int | None, last: int | None) -> LogResult:
     return result if last is None else replace(result, rows=result.rows[-last:])
 
 
-EXPRESSION = Argument("expression", Kind.TEXT, "variable, variable.field, function::static, or 0xADDRESS", "OBJECT")
+EXPRESSION = Argument(
+    "expression", Kind.TEXT, "variable.field, *pointer, array[3]->field, function::static, or 0xADDRESS", "OBJECT"
+)
 FOR = Argument("--new", Kind.BINARY, "also say what an update to NEW_BIN would do to it, and why", "NEW_BIN")
 
 
 @command(
     "object",
     help="Explain one object: what it is, how it is reached, what an update does to it and why.",
-    description="An object is named by a variable and fields, or by an address anywhere inside it.",
+    description="An object is named by a variable, members, pointers and indexes as in C, or by an address anywhere "
+    "inside it. The server is not stopped, so values are those of a moment ago. The new build is not started: what its "
+    "own start-up will make of a field is not known yet.",
     category=Category.INSPECT,
     arguments=(PID, EXPRESSION, FOR, ANNOTATIONS),
     examples=(
         Example("4711 settings.port", "One field of a global."),
+        Example("4711 'conns[27]->event'", "A field of what a pointer leads to."),
         Example("4711 0x7f12c0de4010 --new ./memcached-new", "A heap object, and what will become of it."),
     ),
-    traces=True,
 )
 def object_(
     context: Context, *, pid: int | None, expression: str, new: Path | None, annotations: tuple[Path, ...]

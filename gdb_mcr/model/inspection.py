@@ -156,7 +156,8 @@ class FieldFate:
 
     path: str
     decision: str
-    """Which value N gets and why: "theirs: changed since start-up", "ours: unchanged"…"""
+    """Which value N gets and why: "theirs: changed since start-up", "ours: unchanged"… Where no new build was named,
+    whether it was changed since start-up, "" if it was made later."""
     base: str = ""
     theirs: str = ""
     ours: str = ""
@@ -184,6 +185,10 @@ class ObjectResult(Harmless):
     """One path from a root."""
     fields: tuple[FieldFate, ...] = ()
     findings: tuple[Finding, ...] = ()
+    place: str = ""
+    """The part of the object that was asked for, "" if it is the whole."""
+    held_by: str = ""
+    """An object whose untyped memory may hold a pointer to it, so that it must keep its address."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ def object_lines(result: ObjectResult) -> Iterator[str]:
     yield f"{result.address:#x}: {result.description}, {size(result.size)}"
     yield from table(_object_rows(result))
     for one in result.fields:
-        yield f"  {one.path}: {one.decision}"
+        yield f"  {one.path}: {one.decision}" if one.decision else f"  {one.path}"
         values = [("at start", one.base), ("now", one.theirs), ("in the new server", one.ours)]
         shown = ", ".join(f"{name} {value}" for name, value in values if value)
         if shown:
@@ -157,9 +157,11 @@ def _server(one: ServerStatus) -> Iterator[str]:
 
 def _object_rows(result: ObjectResult) -> list[tuple[str, str]]:
     rows = [
+        ("  asked for", result.place),
         ("  type", f"{result.type or 'opaque'} ({result.evidence})"),
         ("  allocated by", stack(result.site)),
-        ("  reached by", result.path),
+        ("  reached by", result.path if result.path != result.description else ""),
+        ("  held in place by", result.held_by),
         ("  in an update", f"{result.fate}: {result.why}" if result.why else result.fate),
     ]
     return [row for row in rows if row[1]]

@@ -38,10 +38,15 @@ class FindingWriter:
             EventKind.MIXED: self._mixed,
         }
 
-    def findings(self) -> list[Finding]:
-        """All findings, in the order of their kinds and ids; the first object met stands for all of its id."""
+    def findings(self, only: int = NONE) -> list[Finding]:
+        """All findings, in the order of their kinds and ids; the first object met stands for all of its id.
+
+        :param only: the one object whose findings are wanted.
+        """
         found: dict[str, Finding] = {}
         for event in self._transfer.tracer.events():
+            if only not in (NONE, event.object):
+                continue
             write = self._writers.get(EventKind(event.kind))
             if write is not None and not self._is_dead(event):
                 finding = write(event)

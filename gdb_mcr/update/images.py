@@ -8,8 +8,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from gdb_mcr.debugger.base import Memory, Piece, SharedBuffer
+from gdb_mcr.debugger.base import Piece, SharedBuffer
 from gdb_mcr.engine.tracer import ImageExtent
 from gdb_mcr.model.placement import AllocationPair
 from gdb_mcr.runtime_abi.tables import read_snapshot
@@ -52,7 +53,15 @@ class Image:
         return None if piece is None else self.buffer.view[piece.offset : piece.offset + size]
 
 
-def read_image(memory: Memory, ranges: Iterable[Range]) -> Image:
+class BulkMemory(Protocol):
+    """The part of `debugger.base.Memory` that an image needs."""
+
+    def read_into(self, pieces: Sequence[Piece], buffer: SharedBuffer) -> None:
+        """Copies pieces of the process into ``buffer``."""
+        ...
+
+
+def read_image(memory: BulkMemory, ranges: Iterable[Range]) -> Image:
     """Copies memory. :raises MemoryFault: some of it is not mapped."""
     pieces = tuple(_laid_out(join_ranges(list(ranges))))
     buffer = SharedBuffer(pieces[-1].offset + pieces[-1].size if pieces else 0)

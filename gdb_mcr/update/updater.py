@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from gdb_mcr.debugger.child_gdb import ChildGdb
-from gdb_mcr.errors import McrError, UsageError
+from gdb_mcr.errors import McrError
 from gdb_mcr.model.inspection import (
     AnnotationsResult,
     DiffResult,
@@ -19,7 +19,7 @@ from gdb_mcr.model.inspection import (
     ThreadsResult,
 )
 from gdb_mcr.model.results import Build, CheckResult, UpdateResult
-from gdb_mcr.update import history, inspection
+from gdb_mcr.update import explaining, history, inspection
 from gdb_mcr.update.analysis import build_of
 from gdb_mcr.update.api import ProgramRef, Progress, UpdateOptions
 from gdb_mcr.update.recorded import find_recorded
@@ -88,7 +88,7 @@ class Updater:
 
     def explain(self, pid: int, expression: str, new: Path | None, options: UpdateOptions) -> ObjectResult:
         """What the object at an address or path is."""
-        raise UsageError("`object` is not available yet", hint="see `mcr threads`, `mcr fds` and `mcr diff`")
+        return explaining.explain(find_recorded(pid), expression, new, options)
 
     def history(self, pid: int | None) -> HistoryResult:
         """Past updates."""
