@@ -230,6 +230,15 @@ enum mcr_error {
     MCR_ERROR_SNAPSHOT = 8
 };
 
+/* OPEN and CLOSE are the controller's, the rest libmcr's. */
+enum mcr_tracker_request {
+    MCR_TRACKER_NONE = 0,
+    MCR_TRACKER_OPEN = 1,
+    MCR_TRACKER_CLOSE = 2,
+    MCR_TRACKER_BUSY = 3,
+    MCR_TRACKER_DONE = 4
+};
+
 struct mcr_table {
     uint64_t address; /* of entry 0 */
     uint64_t count;   /* entries in use */
@@ -278,6 +287,10 @@ struct mcr_control {
     int32_t highest_fd; /* the highest descriptor number seen */
     int32_t channel_fd; /* N: where the channel stands now, -1 none */
     uint32_t withheld;  /* operations withheld so far */
+
+    /* Which pages O writes: the controller asks, a thread on its way to a wait serves it (tracker.c). */
+    volatile uint32_t tracker;   /* enum mcr_tracker_request */
+    volatile int32_t tracker_fd; /* O's userfaultfd while it is open, -1, or -errno of the last request */
 };
 
 /* ---------------------------------------------------------------- settings (a sealed memfd at MCR_SETTINGS_FD) */

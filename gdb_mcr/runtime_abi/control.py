@@ -1,4 +1,4 @@
-"""The control block of a server that runs under libmcr, and the two words of it that the controller writes in O."""
+"""The control block of a server that runs under libmcr, and the words of it that the controller writes in O."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gdb_mcr.errors import RuntimeAbiError
-from gdb_mcr.runtime_abi.layout import MAGIC, TABLES, VERSION, ControlBlock, ErrorKind, Role, State
+from gdb_mcr.runtime_abi.layout import MAGIC, TABLES, VERSION, ControlBlock, ErrorKind, Role, State, TrackerRequest
 from gdb_mcr.units import Range
 
 SYMBOL = "mcr_control"
@@ -144,6 +144,20 @@ def set_hold(memory: Writer, control_address: int, until_ns: int) -> None:
 def clear_hold(memory: Writer, control_address: int) -> None:
     """Takes the hold back. Held threads look again at least every few milliseconds, or at the deadline."""
     memory.write(control_address + ControlBlock.hold.offset, struct.pack("<I", 0))
+
+
+def request_tracker(memory: Writer, control_address: int, request: TrackerRequest) -> None:
+    """Asks libmcr to open or close the descriptor that tells which pages the server writes.
+
+    The next thread that comes to a wait does it; `tracker_state` tells when.
+    """
+    memory.write(control_address + ControlBlock.tracker.offset, struct.pack("<I", request))
+
+
+def tracker_state(memory: Reader, control_address: int) -> tuple[TrackerRequest, int]:
+    """The request as it stands now, and the server's descriptor (-1 none, else -errno)."""
+    request, descriptor = struct.unpack("<Ii", memory.read(control_address + ControlBlock.tracker.offset, 8))
+    return TrackerRequest(request), descriptor
 
 
 def describe_error(control: Control) -> str:

@@ -30,6 +30,16 @@ class Role(IntEnum):
     REHEARSE = 3
 
 
+class TrackerRequest(IntEnum):
+    """enum mcr_tracker_request."""
+
+    NONE = 0
+    OPEN = 1
+    CLOSE = 2
+    BUSY = 3
+    DONE = 4
+
+
 class State(IntEnum):
     """enum mcr_state."""
 
@@ -286,4 +296,6 @@ class ControlBlock(ctypes.Structure):
         ("highest_fd", c_int32),
         ("channel_fd", c_int32),
         ("withheld", c_uint32),
+        ("tracker", c_uint32),
+        ("tracker_fd", c_int32),
     )

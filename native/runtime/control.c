@@ -98,6 +98,7 @@ void mcr_control_init(void) {
     mcr_control.size = sizeof mcr_control;
     mcr_control.pid = (int32_t)MCR_SYS(getpid);
     mcr_control.channel_fd = -1;
+    mcr_control.tracker_fd = -1;
     mcr_control.highest_fd = -1;
     MCR_SYS(getrandom, mcr_control.instance, sizeof mcr_control.instance, 0);
     dl_iterate_phdr(note_own_segment, &own_path);

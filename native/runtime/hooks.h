@@ -230,6 +230,7 @@ struct mcr_wait {
 };
 #define MCR_PC ((uint64_t)__builtin_return_address(0))
 enum mcr_verdict mcr_wait_arrive(struct mcr_wait *wait);
+void mcr_tracker_serve(void); /* tracker.c: does what the controller has asked for, if it has */
 int64_t mcr_wait_left(const struct mcr_wait *wait); /* of timeout_ns, after the time held; -1 = for ever */
 void mcr_wait_park(void);                           /* N: the update is lost; waits for its end */
 void mcr_release(void);                             /* N: everything held goes on */

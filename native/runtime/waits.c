@@ -110,6 +110,8 @@ static enum mcr_verdict arrive_old(struct mcr_wait *wait, bool external) {
                 return MCR_INTERRUPTED;
         }
     }
+    if (mcr_control.tracker)
+        mcr_tracker_serve();
     return !wait->no_hold && holds_old(wait->kind) ? hold_old(wait) : MCR_GO;
 }
 
