@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+import stat
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -108,10 +109,15 @@ def _binary(text: str) -> Path:
     path = _file(text)
     if text.isascii() and text.isdigit():
         raise ArgumentTypeError(f"`{text}` is a process id; a file of that name is ./{text}")
-    if not path.exists():
-        raise ArgumentTypeError(f"there is no file {text}")
-    if not path.is_file():
-        raise ArgumentTypeError(f"{text} is no regular file")
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise ArgumentTypeError(f"there is no file {text}") from None
+    except (OSError, ValueError) as error:  # ValueError: a null byte
+        raise ArgumentTypeError(f"cannot look at {text}: {getattr(error, 'strerror', error)}") from error
+    if not stat.S_ISREG(mode):
+        what = "a directory" if stat.S_ISDIR(mode) else "no regular file"
+        raise ArgumentTypeError(f"{text} is {what}; name the program's file")
     return path
 
 

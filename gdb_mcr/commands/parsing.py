@@ -52,10 +52,10 @@ def parse(command: Command, words: Sequence[str], front_end: FrontEnd) -> Invoca
     :raises UsageError: they are wrong; its hint is the usage.
     """
     head, rest = _split_rest(command, list(words), front_end)
+    head = _join_values(command, head)
     if HELP_OPTIONS & set(head):
         return HelpText(command_help(command, front_end))
     parser = _parser(command, front_end)
-    head = _join_values(command, head)
     parser.refuse_unknown_options(head)
     namespace, superfluous = parser.parse_known_args(head)
     if superfluous:
@@ -122,7 +122,7 @@ def _add_position(parser: _Parser, one: Argument, front_end: FrontEnd) -> None:
     parser.add_argument(one.key, metavar=one.shown, type=READERS[one.kind], nargs=nargs, default=one.default)
 
 
-# The values of --args and --json may look like options: "-t 4", "-".
+# The values of --args and --json may look like options: "-t 4", "-h", "-".
 def _join_values(command: Command, words: list[str]) -> list[str]:
     names = {one.name for one in command.options if one.kind in (Kind.WORDS, Kind.OUTPUT)}
     joined: list[str] = []

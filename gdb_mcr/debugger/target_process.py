@@ -37,6 +37,15 @@ def check_attachable(pid: int) -> None:
     _check_permission(pid, status)
 
 
+def check_not_stopped(pid: int) -> None:
+    """:raises TargetError: a job-control signal holds the process."""
+    if is_group_stopped(pid):
+        raise TargetError(
+            f"process {pid} is stopped by a signal, so that its threads cannot come to rest",
+            hint=f"let it run on with `kill -CONT {pid}`",
+        )
+
+
 def is_alive(pid: int) -> bool:
     """Whether the process has threads that can run: it exists and is no zombie."""
     return any(state not in "ZX" for state in task_states(pid).values())

@@ -63,7 +63,8 @@ class ElfImage:
         try:
             self.contents = path.read_bytes()
         except OSError as error:
-            raise AnalysisError(f"{path} cannot be read: {error.strerror}") from error
+            hint = "gdb_mcr's user must have the right to read it" if isinstance(error, PermissionError) else ""
+            raise AnalysisError(f"{path} cannot be read: {error.strerror}", hint=hint) from error
         _check_header(path, self.contents)
         try:
             self._file = ELFFile(BytesIO(self.contents))

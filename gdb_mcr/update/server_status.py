@@ -6,7 +6,7 @@ import os
 import shlex
 from collections.abc import Iterator
 
-from gdb_mcr.debugger.target_process import check_attachable, is_group_stopped
+from gdb_mcr.debugger.target_process import check_attachable, check_not_stopped
 from gdb_mcr.dwarf.identity import ElfIdentity, identify, require_updatable
 from gdb_mcr.engine.heap import live_chunks
 from gdb_mcr.engine.process_memory import TransferError
@@ -74,13 +74,12 @@ def _problems(server: RecordedProcess, identity: ElfIdentity) -> Iterator[str]:
         lambda: recorded.require_updatable(server),
         lambda: require_updatable(identity),
         lambda: check_attachable(pid),
+        lambda: check_not_stopped(pid),
     ):
         try:
             check()
         except McrError as error:
             yield str(error)
-    if is_group_stopped(pid):
-        yield f"process {pid} is stopped by a signal, so that its threads cannot come to rest: kill -CONT {pid}"
 
 
 # (live chunks, their bytes), (0, 0) if libmcr has no heap. The server runs on: a span may vanish between two reads.

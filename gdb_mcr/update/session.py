@@ -39,7 +39,7 @@ from gdb_mcr.update.recorded import RecordedProcess, require_updatable
 from gdb_mcr.update.side_view import ModuleLoader, SideView, view_side
 from gdb_mcr.update.thread_rows import thread_rows
 from gdb_mcr.update.transfer_run import PlanOutdated, TransferRun
-from gdb_mcr.update.verdicts import Ruling, check_overrides, rule_on
+from gdb_mcr.update.verdicts import Ruling, check_overrides, rule_on, unused_overrides
 
 RESTARTS = 3
 """Times that N is started again, in the pause, because O had moved on since the placement plan was made."""
@@ -209,7 +209,9 @@ class Session:
 
     def result(self, verdict: Verdict, failure: McrError | str = "", new_pids: tuple[int, ...] = ()) -> UpdateResult:
         """What came of the update so far."""
-        ruling = rule_on(self._distinct(), self.options)
+        found = self._distinct()
+        ruling = rule_on(found, self.options)
+        warnings = (*self.warnings, *unused_overrides(found, self.options))
         return UpdateResult(
             verdict=verdict,
             old_pids=self.old_pids,
@@ -217,7 +219,7 @@ class Session:
             phases=tuple(self.phases.results),
             counts=self.phases.totals(),
             findings=ruling.findings,
-            warnings=tuple(dict.fromkeys(self.warnings)),
+            warnings=tuple(dict.fromkeys(warnings)),
             blocking=ruling.blocking if verdict is Verdict.REFUSED else (),
             overridden=ruling.overridden,
             pause_s=self.pause_s,

@@ -47,6 +47,12 @@ def check_overrides(options: UpdateOptions) -> None:
             raise UsageError(f"{one} cannot be overridden", hint=f"findings of kind {kind} always refuse an update")
 
 
+def unused_overrides(findings: Iterable[Finding], options: UpdateOptions) -> list[str]:
+    """Warnings: what ``--yes-to`` names and nobody found, perhaps because it is misspelt."""
+    ids = {one.id for one in findings}
+    return [f"--yes-to {one}: there was no such finding" for one in sorted(options.yes_to) if one not in ids]
+
+
 def _counts(one: Finding, policy: Strictness) -> bool:
     if one.kind in WARNINGS:
         return policy is Strictness.STRICT

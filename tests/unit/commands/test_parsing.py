@@ -56,6 +56,7 @@ def test_update_takes_all_of_the_interface(new: Path) -> None:
 def test_no_arguments_differ_from_the_old_ones() -> None:
     assert values(["update", "4711", "new"])["args"] is None
     assert values(["update", "4711", "new", "--args", ""])["args"] == ()
+    assert values(["update", "4711", "new", "--args", "--help"])["args"] == ("--help",)
 
 
 @pytest.mark.parametrize("front_end", [FrontEnd.GDB, FrontEnd.SHELL])
@@ -109,7 +110,7 @@ def test_help_of_the_server_is_the_server_s() -> None:
         (["update", "0", "new"], "PID: `0` is no process id"),
         (["update", "-3", "new"], "`-3` is no process id"),
         (["update", "12", "gone"], "NEW_BIN: there is no file gone"),
-        (["update", "12", "."], "no regular file"),
+        (["update", "12", "."], "is a directory"),
         (["update", "12", "34"], "a file of that name is ./34"),
         (["update", "12", "new", "more"], "`more` is one word too many"),
         (["update", "12", "new", "--timeout", "0"], "no number of seconds above 0"),
