@@ -78,10 +78,15 @@ class ChildGdb:
             self._needed = [(mi.send(one), one) for one in (*gdb_setup.SETTINGS, gdb_setup.load_commands())]
             self._wished = [(mi.send(one), one) for one in self._rehearsal()]
 
-    # GDB tries out the kernel's ptrace at its first attach, 10 ms: a dummy takes them.
+    # GDB tries out the kernel's ptrace at its first attach, 10 ms: a dummy takes them. It reads a pipe of ours, so that
+    # it ends with us even if we are killed, and holds nothing that our caller waits to see closed.
     def _rehearsal(self) -> tuple[str, ...]:
         self._dummy = subprocess.Popen(
-            ["sleep", "60"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
+            ["cat"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         steps = ("inferior 2", f"attach {self._dummy.pid}", "detach", "inferior 1")
         return ("-add-inferior", *map(console, steps), "-remove-inferior i2")
@@ -104,7 +109,7 @@ class ChildGdb:
     def _end_dummy(self) -> None:
         if self._dummy is not None:
             self._dummy.kill()
-            self._dummy.wait()
+            self._dummy.communicate()
             self._dummy = None
 
     def request(self, command: str, timeout_s: float = DEADLINE_S) -> Result:
