@@ -8,6 +8,7 @@ from gdb_mcr.model.inspection import (
     AnnotationsResult,
     DiffResult,
     FdsResult,
+    FieldFate,
     HistoryResult,
     LogResult,
     ObjectResult,
@@ -97,12 +98,7 @@ def object_lines(result: ObjectResult) -> Iterator[str]:
     """One object."""
     yield f"{result.address:#x}: {result.description}, {size(result.size)}"
     yield from table(_object_rows(result))
-    for one in result.fields:
-        yield f"  {one.path}: {one.decision}" if one.decision else f"  {one.path}"
-        values = [("at start", one.base), ("now", one.theirs), ("in the new server", one.ours)]
-        shown = ", ".join(f"{name} {value}" for name, value in values if value)
-        if shown:
-            yield f"      {shown}"
+    yield from table([(f"    {one.path}", _values(one), one.decision) for one in result.fields])
     yield from finding_lines(result.findings, ())
 
 
@@ -153,6 +149,13 @@ def _server(one: ServerStatus) -> Iterator[str]:
     if one.command:
         yield f"    {one.command}"
     yield from (f"    in the way of an update: {problem}" for problem in one.problems)
+
+
+# At the end of start-up -> now; once if they are the same.
+def _values(one: FieldFate) -> str:
+    was, now = one.base, one.theirs
+    both = f"{was} -> {now}" if was and was != now else now
+    return f"{both} (in the new server {one.ours})" if one.ours else both
 
 
 def _object_rows(result: ObjectResult) -> list[tuple[str, str]]:

@@ -36,7 +36,7 @@ class ObjectTeller:
 
     def of_variable(self, variable: Variable, *, is_changed: bool) -> Fate:
         """:param is_changed: whether its value differs from that at the end of start-up."""
-        target = self._counterpart(variable)
+        target = self._transfer.counterpart(variable)
         if target is None and is_changed:
             return Fate(REFUSED, "it was changed since start-up, and the new build has no such variable")
         if target is None:
@@ -45,12 +45,6 @@ class ObjectTeller:
             return Fate(MERGED, "what was changed since start-up goes over, the rest is as the new server starts")
         new = type_text(self._transfer.new.executable.program.types, target.type)
         return Fate(f"{MERGED} and {CONVERTED}", f"in the new build it is {new}, {target.size} bytes, laid out anew")
-
-    def _counterpart(self, variable: Variable) -> Variable | None:
-        old, new = self._transfer.old.executable.program, self._transfer.new.executable.program
-        index = next(index for index, one in enumerate(old.variables) if one is variable)
-        target = self._transfer.match.variables.get(index)
-        return None if target is None else new.variables[target]
 
     def of_other(self, index: int, *, is_startup: bool) -> Fate:
         """A chunk, a mapping, or a library's data. :param is_startup: it was allocated in the start-up."""

@@ -77,6 +77,11 @@ class StateTransfer:
         """Where objects go that do not simply keep their address."""
         return self._pairs
 
+    def counterpart(self, variable: Variable) -> Variable | None:
+        """What a variable of O continues as in N."""
+        target = self.match.variables.get(self._variable_index[id(variable)])
+        return None if target is None else self.new.executable.program.variables[target]
+
     def trace(
         self,
         theirs: Sequence[ImageExtent],
@@ -213,12 +218,10 @@ class StateTransfer:
 
     def _variable_pair(self, variable: Variable) -> Pair:
         old, new = self.old.executable, self.new.executable
-        index = self._variable_index[id(variable)]
         address = old.bias + variable.address
         pair = Pair(address=address, base_address=address, base_size=variable.size, merges=1, program=NONE)
-        target = self.match.variables.get(index)
-        if target is not None:
-            there = new.program.variables[target]
+        there = self.counterpart(variable)
+        if there is not None:
             pair.new_address, pair.new_size = new.bias + there.address, there.size
             pair.program = self.compiler.program(variable.type, there.type, variable.name)
         return pair

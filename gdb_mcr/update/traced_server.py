@@ -14,6 +14,7 @@ from gdb_mcr.debugger.base import Piece, SharedBuffer
 from gdb_mcr.engine import process_memory
 from gdb_mcr.engine.tracer import EngineError, Tracer
 from gdb_mcr.errors import TargetError
+from gdb_mcr.model.datatype import TypeTable
 from gdb_mcr.model.placement import AllocationPair
 from gdb_mcr.model.program import Program
 from gdb_mcr.tracing.explain import Explainer
@@ -51,6 +52,22 @@ class TracedServer:
         except process_memory.TransferError:
             return None
 
+    @property
+    def types(self) -> TypeTable:
+        """Of its executable."""
+        return self.view.executable.program.types
+
+    def type_at(self, address: int) -> int:
+        """The type of the object, or of the element of it, that begins at an address; -1 if none does."""
+        index = self.transfer.tracer.find(address)
+        if index is None:
+            return -1
+        one = self.transfer.tracer.objects()[index]
+        kind = self.explainer.type_index(one)
+        stripped = self.types.strip(kind)
+        size = stripped.size if stripped is not None else 0
+        return kind if size and (address - one.address) % size == 0 else -1
+
 
 @contextmanager
 def traced(server: RecordedProcess, analysis: Analysis) -> Iterator[TracedServer]:
@@ -83,13 +100,10 @@ def _traced_once(server: RecordedProcess, analysis: Analysis, loader: ModuleLoad
         stack.callback(base.buffer.close)
         tracer = stack.enter_context(Tracer())
         old = view.side()
-        transfer = StateTransfer(old, _imagined(old, analysis.new), analysis.match, _policy(analysis), tracer)
+        policy = Policy.of(analysis.annotations)
+        transfer = StateTransfer(old, _imagined(old, analysis.new), analysis.match, policy, tracer)
         transfer.trace(theirs.extents(), base.extents(), [], [ChunkPair(*one) for one in startup.values()])
         yield TracedServer(view, theirs, base, startup, transfer, Explainer(transfer, theirs.read))
-
-
-def _policy(analysis: Analysis) -> Policy:
-    return Policy.of(analysis.annotations)
 
 
 # As if N's start-up had made the same allocations; whether it does is known once it has run.
