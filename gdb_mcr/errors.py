@@ -9,6 +9,7 @@ McrError
 │   └── AlreadyTraced      another debugger is attached to it
 ├── DebuggerError         a child GDB failed or answered nonsense
 ├── RuntimeAbiError       libmcr's tables in the server are absent or damaged
+│   └── UnknownRuntime     its libmcr is another one, or has only begun      (exit status 2)
 ├── AnalysisError         an ELF file cannot be analysed
 ├── AnnotationError       annotations that do not parse or check
 │   └── InvalidAnnotations all of it at once, each with its place
@@ -97,6 +98,12 @@ class DebuggerError(McrError):
 
 class RuntimeAbiError(McrError):
     """libmcr's tables in a server are absent, of another version, or damaged."""
+
+
+class UnknownRuntime(RuntimeAbiError):
+    """A process has no control block that this version can read; nothing was touched."""
+
+    exit_status = 2
 
 
 class AnalysisError(McrError):

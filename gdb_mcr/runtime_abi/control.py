@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 from typing import Protocol
 
-from gdb_mcr.errors import RuntimeAbiError
+from gdb_mcr.errors import UnknownRuntime
 from gdb_mcr.runtime_abi.layout import MAGIC, TABLES, VERSION, ControlBlock, ErrorKind, Role, State, TrackerRequest
 from gdb_mcr.units import Range
 
@@ -100,7 +100,7 @@ class Control:
 def read_control(memory: Reader, address: int) -> Control:
     """The control block at `address`, the run-time address of symbol `mcr_control`.
 
-    :raises RuntimeAbiError: it is not there yet, or of another version.
+    :raises UnknownRuntime: it is not there yet, or of another version.
     """
     block = ControlBlock.from_buffer_copy(memory.read(address, struct.calcsize("<QII")).ljust(_SIZE, b"\0"))
     _check_head(block, address)
@@ -179,15 +179,20 @@ def _error_text(block: ControlBlock) -> str:
 
 def _check_head(block: ControlBlock, address: int) -> None:
     if block.magic == 0:
-        raise RuntimeAbiError(
+        raise UnknownRuntime(
             f"libmcr's control block at {address:#x} is not ready yet", hint="the server is still starting: try again"
         )
     if block.magic != MAGIC:
-        raise RuntimeAbiError(
+        raise UnknownRuntime(
             f"there is no control block of libmcr at {address:#x}", hint="start the server with `mcr run`"
         )
     if (block.version, block.size) != (VERSION, _SIZE):
-        raise RuntimeAbiError(
-            f"the server runs under another version of libmcr: {block.version}, not {VERSION}",
-            hint="restart it with this version's `mcr run`",
+        raise UnknownRuntime(
+            "the server runs under another version of libmcr than this gdb_mcr has "
+            f"({_described(block.version, block.size)}, not {_described(VERSION, _SIZE)})",
+            hint="update it with the gdb_mcr that started it, or restart it with this one's `mcr run`",
         )
+
+
+def _described(version: int, size: int) -> str:
+    return f"version {version} with {size} bytes"
