@@ -301,8 +301,8 @@ struct mcr_settings {
     uint32_t size; /* bytes of the whole memfd */
     uint32_t role; /* enum mcr_role */
     uint32_t generation;
-    uint64_t window;   /* N: O's window; 0 = choose one at random */
-    uint32_t reserved; /* zero */
+    uint64_t window;     /* N: O's window; 0 = choose one at random */
+    uint32_t first_page; /* N: of its bank; those below it may hold chunks of a much older generation */
     uint32_t startup_timeout_ms;
     int32_t old_pid;         /* N */
     int32_t placeholder_end; /* N: numbers [0, placeholder_end) that nothing inherited takes are filled before main */
@@ -393,7 +393,7 @@ struct mcr_adoption {
     uint64_t spans, span_count;     /* struct mcr_span[]; `slots` = offset of struct mcr_slot[] in the memfd */
     uint64_t sites, site_count;     /* struct mcr_site[] */
     uint64_t modules, module_count; /* struct mcr_module[] of earlier generations */
-    uint64_t bank_used[MCR_BANKS];  /* pages in use in O's banks */
+    uint64_t bank_used[MCR_BANKS];  /* pages of O's banks up to the last span with chunks */
 };
 
 /* ---------------------------------------------------------------- module tables (files, cached by build-id) */

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from array import array
 from bisect import bisect_right
+from collections.abc import Callable
 
 from gdb_mcr.errors import RuntimeAbiError
 from gdb_mcr.runtime_abi import layout, messages
@@ -16,7 +17,7 @@ from gdb_mcr.units import WORD
 
 
 def adoption_memfd(heap: HeapImage, sites: bytes, modules: bytes) -> int:
-    """A sealed memfd with O's whole heap tables.
+    """A sealed memfd with O's whole heap tables. Of its banks N opens what still holds chunks.
 
     :param sites: O's struct mcr_site[], as `read_site_bytes` has it.
     :param modules: struct mcr_module[] of O and the generations before it.
@@ -26,7 +27,7 @@ def adoption_memfd(heap: HeapImage, sites: bytes, modules: bytes) -> int:
         span_count=heap.span_count,
         site_count=len(sites) // ctypes.sizeof(layout.Site),
         module_count=len(modules) // ctypes.sizeof(layout.Module),
-        bank_used=heap.bank_used,
+        bank_used=heap.bank_ends,
     )
     layouter = Layouter(ctypes.sizeof(head))
     slots = {piece.address: layouter.add(piece.data) for piece in heap.slots}
@@ -40,9 +41,13 @@ def read_site_bytes(memory: Reader, control: Control) -> bytes:
     return read_table(memory, control.sites, layout.Site)
 
 
-def read_module_bytes(memory: Reader, control: Control) -> bytes:
-    """The raw module table."""
-    return read_table(memory, control.modules, layout.Module)
+def read_module_bytes(
+    memory: Reader, control: Control, is_wanted: Callable[[layout.Module], bool] = lambda _: True
+) -> bytes:
+    """The raw module table, as far as it is wanted."""
+    data, size = read_table(memory, control.modules, layout.Module), ctypes.sizeof(layout.Module)
+    rows = [data[at : at + size] for at in range(0, len(data), size)]
+    return b"".join(row for row in rows if is_wanted(layout.Module.from_buffer_copy(row)))
 
 
 # The spans, with `slots` as offsets in the memfd; 0 for spans without chunks.

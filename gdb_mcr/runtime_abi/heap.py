@@ -34,8 +34,8 @@ class HeapImage:
     """struct mcr_span of all banks, one bank after the other; `slots` are addresses in the server."""
     slots: tuple[SlotBytes, ...]
     """Sorted by address, disjoint."""
-    bank_used: tuple[int, ...]
-    """Pages in use, by bank."""
+    bank_ends: tuple[int, ...]
+    """By bank: how many of its pages reach to the end of its last span that holds chunks."""
 
     @property
     def span_count(self) -> int:
@@ -45,11 +45,12 @@ class HeapImage:
 
 def read_heap(memory: Reader, control: Control) -> HeapImage:
     """All spans and the slots of those that hold chunks."""
-    spans = b"".join(_read_spans(memory, bank) for bank in control.banks)
+    by_bank = [_read_spans(memory, bank) for bank in control.banks]
+    spans = b"".join(by_bank)
     slots = tuple(
         SlotBytes(piece.start, memory.read(piece.start, piece.size)) for piece in coalesce(_slot_arrays(spans))
     )
-    return HeapImage(spans, slots, tuple(bank.used_pages for bank in control.banks))
+    return HeapImage(spans, slots, tuple(map(_end, by_bank, control.banks)))
 
 
 def coalesce(ranges: Iterable[Range]) -> list[Range]:
@@ -82,6 +83,11 @@ def used_spans(spans: bytes) -> list[Range]:
 def span_kinds(spans: bytes) -> bytes:
     """`kind` of each span."""
     return spans[layout.Span.kind.offset :: _SPAN]
+
+
+def _end(spans: bytes, bank: BankPlace) -> int:
+    end = max((one.end for one in used_spans(spans)), default=bank.start)
+    return (end - bank.start) >> layout.PAGE_SHIFT
 
 
 def _read_spans(memory: Reader, bank: BankPlace) -> bytes:

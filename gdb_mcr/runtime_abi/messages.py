@@ -46,7 +46,7 @@ class Settings(ctypes.Structure):
         ("role", c_uint32),
         ("generation", c_uint32),
         ("window", c_uint64),
-        ("reserved", c_uint32),
+        ("first_page", c_uint32),
         ("startup_timeout_ms", c_uint32),
         ("old_pid", c_int32),
         ("placeholder_end", c_int32),

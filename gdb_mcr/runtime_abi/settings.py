@@ -54,6 +54,8 @@ class NewSettings:
     generation: int
     window: int
     """Address of O's heap window."""
+    first_page: int
+    """Of N's bank: behind what a much older generation still has there; `HeapImage.bank_ends` of O."""
     old_pid: int
     placeholder_end: int
     """Numbers below it that nothing inherited takes are filled before main."""
@@ -84,6 +86,7 @@ def new_settings(settings: NewSettings) -> int:
         generation=settings.generation,
         window=settings.window,
         startup_timeout_ms=settings.startup_timeout_ms,
+        first_page=settings.first_page,
         old_pid=settings.old_pid,
         placeholder_end=settings.placeholder_end,
         private_fd=settings.private_fd,

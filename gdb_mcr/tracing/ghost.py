@@ -1,16 +1,18 @@
 """O's executable image as N sees it: constants readable, every function entry a jump to the new function of its name.
 
 A pointer that tracing did not recognise still works if it points to a function or a constant; anything else faults at
-once instead of reading stale data. Source: DESIGN section 7.
+once instead of reading stale data. What O itself carries of earlier images is handed on in the same form, its jumps
+turned to N's functions. Source: DESIGN sections 7 and 14.
 """
 
 from __future__ import annotations
 
+import re
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from gdb_mcr.model.program import Function, Program
+from gdb_mcr.model.program import Program
 from gdb_mcr.units import PAGE, Range, align_down, align_up
 
 JUMP_BYTES = 5
@@ -22,6 +24,19 @@ REACH = 1 << 31
 
 _TRAP = b"\xcc"
 _UNDEFINED = b"\x0f\x0b"
+_STUB = re.compile(rb"\xe9(?P<distance>.{4})|" + re.escape(_UNDEFINED), re.DOTALL)
+_TARGET_AT = 6  # where an island holds the address
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A function of an earlier image."""
+
+    address: int
+    size: int
+    """Bytes that it took there."""
+    home: int | None
+    """Where it is in N; None = N has no such function."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,41 +51,90 @@ class GhostText:
     traps: int
 
 
-def islands_size(functions: Sequence[Function]) -> int:
+def islands_size(entries: Sequence[Entry]) -> int:
     """Bytes to map for the islands of these functions, page-aligned."""
-    return align_up(max(1, len(functions)) * ISLAND_BYTES, PAGE)
+    return align_up(max(1, len(entries)) * ISLAND_BYTES, PAGE)
 
 
-def ghost_text(
-    functions: Sequence[Function], text: Range, bias: int, islands: int, homes: Mapping[int, int]
-) -> GhostText:
-    """Builds the ghost of O's code.
+def text_pages(program: Program, bias: int) -> Range:
+    """The pages of a program's code."""
+    code = [section.range for section in program.sections if section.executable]
+    start, end = min(one.start for one in code), max(one.end for one in code)
+    return Range(align_down(bias + start, PAGE), align_up(bias + end, PAGE))
 
-    :param functions: O's functions, ELF addresses.
-    :param text: O's executable section, ELF addresses, half-open.
-    :param bias: O's load bias.
-    :param islands: address in N of the islands, within 2 GiB of the text.
-    :param homes: ELF address of an old function to the absolute address of its new one.
+
+def program_entries(program: Program, bias: int, homes: Mapping[int, int]) -> list[Entry]:
+    """The functions of O's own image.
+
+    :param homes: absolute address of each function of O to that of its new one.
     """
-    pages = Range(align_down(bias + text.start, PAGE), align_up(bias + text.end, PAGE))
+    return [Entry(bias + one.start, one.end - one.start, homes.get(bias + one.start)) for one in program.functions]
+
+
+def ghost_text(entries: Iterable[Entry], pages: Range, islands: int) -> GhostText:
+    """Builds the ghost of an image's code.
+
+    :param pages: of the code, in N as in O.
+    :param islands: address in N of the islands, within 2 GiB of the code.
+    """
     contents = bytearray(_TRAP * pages.size)
     table = bytearray()
     jumps = traps = 0
-    for function in functions:
-        if not text.start <= function.start < text.end:
-            continue
-        at = bias + function.start - pages.start
-        home = homes.get(function.start)
-        size = function.end - function.start
-        if home is None or size < JUMP_BYTES:
-            stub = _UNDEFINED if size >= len(_UNDEFINED) else _TRAP
+    free = pages.start
+    for one in sorted(entries, key=lambda one: (one.address, one.home is None)):
+        if not free <= one.address < pages.end:
+            continue  # an alias, or a second entry inside the first one's jump
+        if one.home is None or one.size < JUMP_BYTES:
+            stub = _UNDEFINED if one.size >= len(_UNDEFINED) else _TRAP
             traps += 1
         else:
-            stub = _jump(bias + function.start, islands + len(table))
-            table += _island(home)
+            stub = _jump(one.address, islands + len(table))
+            table += _island(one.home)
             jumps += 1
+        at = one.address - pages.start
         contents[at : at + len(stub)] = stub
+        free = one.address + len(stub)
     return GhostText(pages, bytes(contents), bytes(table), jumps, traps)
+
+
+@dataclass(frozen=True, slots=True)
+class Stub:
+    """What stands at a function's entry in a ghost."""
+
+    address: int
+    island: int | None
+    """Where its jump leads; None = it traps."""
+
+
+def iter_stubs(pages: Range, contents: bytes) -> Iterator[Stub]:
+    """The stubs of a ghost's code; all that is between them is filled with one-byte traps."""
+    for found in _STUB.finditer(contents):
+        address = pages.start + found.start()
+        distance = found.group("distance")
+        island = None if distance is None else address + JUMP_BYTES + int.from_bytes(distance, "little", signed=True)
+        yield Stub(address, island)
+
+
+def islands_range(stubs: Iterable[Stub]) -> Range:
+    """[first, last) byte of the islands that the stubs lead to; empty without any."""
+    found = [one.island for one in stubs if one.island is not None]
+    return Range(min(found), max(found) + ISLAND_BYTES) if found else Range(0, 0)
+
+
+def carried_entries(
+    stubs: Iterable[Stub], islands: Range, contents: bytes, homes: Mapping[int, int]
+) -> Iterator[Entry]:
+    """The functions of a ghost that O carries.
+
+    :param islands: as `islands_range`, with their `contents`.
+    :param homes: absolute address of a function of O to that of its new one.
+    """
+    for one in stubs:
+        if one.island is None:
+            yield Entry(one.address, len(_UNDEFINED), None)
+        else:
+            (target,) = struct.unpack_from("<Q", contents, one.island - islands.start + _TARGET_AT)
+            yield Entry(one.address, JUMP_BYTES, homes.get(target))
 
 
 def _jump(source: int, target: int) -> bytes:

@@ -24,8 +24,8 @@ from gdb_mcr.proc.pidfd import Pidfd
 from gdb_mcr.reinit.launcher import Launch, start
 from gdb_mcr.runtime_abi.channel import Channel, NewProcessEnded, open_channel
 from gdb_mcr.runtime_abi.control import Control, describe_error
-from gdb_mcr.runtime_abi.layout import Role
-from gdb_mcr.runtime_abi.settings import ModuleTableFile, NewSettings, choose_site_base, new_settings, read_old_log
+from gdb_mcr.runtime_abi.layout import BANKS, Role
+from gdb_mcr.runtime_abi.settings import ModuleTableFile, NewSettings, new_settings, read_old_log
 from gdb_mcr.units import Range
 from gdb_mcr.update.inheritance import GAP, InheritedFds
 from gdb_mcr.update.last_words import ErrorOutput, explain
@@ -55,6 +55,8 @@ class NewStart:
     libraries: tuple[PlacedLibrary, ...]
     reserved: tuple[Range, ...]
     timeout_s: float
+    bank_ends: tuple[int, ...]
+    """`HeapImage.bank_ends` of O."""
 
     @property
     def argv(self) -> tuple[bytes, ...]:
@@ -240,7 +242,7 @@ def _settings(
         role=role,
         generation=control.generation + 1,
         window=control.window.start,
-        site_base=choose_site_base(control),
+        first_page=new.bank_ends[(control.generation + 1) % BANKS],
         old_pid=old.pid,
         placeholder_end=max(max(inherited.sent, default=0), control.highest_fd) + GAP,
         private_fd=min(new.facts.rlimits[resource.RLIMIT_NOFILE][0], MAX_FDS),

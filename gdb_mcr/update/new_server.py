@@ -12,9 +12,11 @@ from gdb_mcr.model.finding import Finding
 from gdb_mcr.proc.pidfd import Pidfd
 from gdb_mcr.runtime_abi.control import describe_error
 from gdb_mcr.runtime_abi.layout import Role
+from gdb_mcr.units import Range
 from gdb_mcr.update.analysis import Analysis
 from gdb_mcr.update.api import MemoryPath, UpdateOptions
 from gdb_mcr.update.conflicts import conflict_findings
+from gdb_mcr.update.ghosts import find_ghosts
 from gdb_mcr.update.new_process import NewProcess, NewStart, placed_libraries, start_new
 from gdb_mcr.update.phases import Counts
 from gdb_mcr.update.recorded import RecordedProcess
@@ -69,6 +71,7 @@ class NewServer:
         assert self._rehearsal is not None
         plan = place(view, self._rehearsal)
         self._process = start_new(self._old, self._pidfd, self._start(view), Role.REPLAY, plan.entries, plan.spans)
+        self._process.channel.snapshot()  # the base of the next update: N as its own start-up has left it
         control = self._process.process.control()
         return {
             "allocations_placed": sum(1 for one in plan.entries if one.address),
@@ -125,6 +128,10 @@ class NewServer:
             facts=self._old.facts,
             modules=tuple(module_tables(self._executable)),
             libraries=tuple(placed_libraries(view.log.modules, self.libraries, generation)),
-            reserved=(view.executable.range, *startup_mappings(view.log)),
+            reserved=(view.executable.range, *self._ghost_ranges(view), *startup_mappings(view.log)),
             timeout_s=self._options.timeout_s,
+            bank_ends=view.heap.bank_ends,
         )
+
+    def _ghost_ranges(self, view: SideView) -> list[Range]:
+        return [one.range for one in find_ghosts(view.control.pid, view.log.modules, view.control.generation)]

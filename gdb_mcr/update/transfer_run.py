@@ -7,7 +7,7 @@ Source: seed, "mutable tracing"; DESIGN sections 8 to 12.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -15,7 +15,7 @@ from typing import Self
 
 from gdb_mcr.debugger.base import Memory, MemoryFault, Piece, SharedBuffer
 from gdb_mcr.engine.records import EventKind
-from gdb_mcr.engine.tracer import Tracer
+from gdb_mcr.engine.tracer import ImageExtent, Tracer
 from gdb_mcr.errors import UpdateFailed
 from gdb_mcr.model.finding import Finding
 from gdb_mcr.model.placement import AllocationPair
@@ -24,13 +24,15 @@ from gdb_mcr.proc.descriptors import targets
 from gdb_mcr.reinit.equivalence import threads_to_wake
 from gdb_mcr.reinit.plan import find_lost_places, make_pairs
 from gdb_mcr.runtime_abi.adoption import adoption_memfd, read_module_bytes, read_site_bytes
+from gdb_mcr.runtime_abi.layout import Module
 from gdb_mcr.tracing.explain import Explainer
 from gdb_mcr.tracing.findings import FindingWriter, audit_findings
 from gdb_mcr.tracing.policy import Policy
 from gdb_mcr.tracing.sides import ChunkPair
 from gdb_mcr.tracing.transfer import Growth, StateTransfer, Write
+from gdb_mcr.units import Range
 from gdb_mcr.update.analysis import Analysis
-from gdb_mcr.update.ghosts import put_ghost
+from gdb_mcr.update.ghosts import CarriedGhost, Ghost, GhostWriter, find_ghosts, function_homes, needed_ghosts
 from gdb_mcr.update.images import Image, base_image, read_image, state_ranges
 from gdb_mcr.update.inheritance import own_numbers
 from gdb_mcr.update.kernel_state import close_abandoned, plan_epoll, startup_fds
@@ -176,17 +178,8 @@ class TransferRun:
     def write(self) -> Counts:
         """Puts the plan into N."""
         ends, channel = self._ends, self._ends.process.channel
-        channel.snapshot()
-        self._adopt()
-        ghost = put_ghost(
-            ends.old.executable,
-            ends.new.executable,
-            self._analysis.match,
-            ends.old_memory,
-            ends.process.pid,
-            ends.new_memory,
-            channel,
-        )
+        ghost = self._put_ghosts()
+        self._adopt(ghost.generations)
         copied = self._copy_whole()
         patched = self._write_all([*self._own_chunks(), *self._writes])
         self._epoll.carry_out(channel)
@@ -197,13 +190,45 @@ class TransferRun:
             "bytes_copied": copied,
             "bytes_patched": patched,
             "epoll_registrations": len(self._epoll.changes),
+            "ghosts_of_earlier_builds": len(ghost.generations),
             "ghost_jumps": ghost.jumps,
         }
 
-    def _adopt(self) -> None:
+    def _put_ghosts(self) -> Ghost:
+        ends = self._ends
+        writer = GhostWriter(ends.old_memory, ends.process.pid, ends.new_memory, ends.process.channel)
+        homes = function_homes(ends.old.executable, ends.new.executable, self._analysis.match)
+        writer.put_image(ends.old.executable, homes)
+        carried = find_ghosts(ends.old.control.pid, ends.old.log.modules, ends.old.control.generation)
+        needed = self._needed(carried) if carried else []
+        for one in carried:
+            if one in needed:
+                writer.carry(one, homes)
+            else:
+                writer.drop(one)
+        return writer.ghost
+
+    def _needed(self, ghosts: Sequence[CarriedGhost]) -> list[CarriedGhost]:
         old = self._ends.old
-        sites, modules = read_site_bytes(old.memory, old.control), read_module_bytes(old.memory, old.control)
-        memfd = adoption_memfd(old.heap, sites, modules)
+        kept = [*heap_ranges(old.heap), *startup_mappings(old.log)]
+        state = [one for one in self._theirs.extents() if any(one.range.overlaps(other) for other in kept)]
+        patches = [
+            ImageExtent(Range(one.address, one.address + len(one.data)), bytearray(one.data), 0) for one in self._writes
+        ]
+        return needed_ghosts(ghosts, [*state, *patches], old.chunks, old.control.window)
+
+    # Of earlier generations N is told what its memory may refer to: modules that allocated its chunks, and ghosts.
+    def _adopt(self, ghosts: Collection[int]) -> None:
+        old = self._ends.old
+        sites = [old.sites[number] for number in set(old.chunks.sites) if number < len(old.sites)]
+        places = {(site.generation, address) for site in sites for address in site.returns}
+
+        def is_wanted(one: Module) -> bool:
+            place, kept = Range(one.start, one.end), one.generation in (old.control.generation, *ghosts)
+            return kept or any(generation == one.generation and address in place for generation, address in places)
+
+        modules = read_module_bytes(old.memory, old.control, is_wanted)
+        memfd = adoption_memfd(old.heap, read_site_bytes(old.memory, old.control), modules)
         try:
             self._ends.process.channel.adopt(memfd)
         finally:

@@ -12,6 +12,8 @@
 #include <sys/mman.h>
 #include "host_safe.h"
 
+#define NUMBERED UINT32_MAX /* mcr_site.depth of a site whose `generation` is its number in N */
+
 static uint64_t span_bytes(const struct mcr_span *span) { return (uint64_t)span->pages << MCR_PAGE_SHIFT; }
 
 static struct mcr_slot *slots_of(const struct mcr_span *span) { return (struct mcr_slot *)span->slots; }
@@ -152,15 +154,19 @@ static struct mcr_span *meet(const struct mcr_span *old, int *error) {
     return taken ? NULL : borrow(old);
 }
 
-static uint32_t site_in_new(const struct mcr_adoption *adoption, uint32_t site) {
-    const struct mcr_site *sites = (const struct mcr_site *)((const char *)adoption + adoption->sites);
-    if (site < mcr_settings->site_base)
-        return site;
-    return site < adoption->site_count ? mcr_site_intern(sites[site].generation, sites[site].returns, sites[site].depth)
-                                       : 0;
+/* Only sites that a chunk still has are taken over, so that their table does not grow with every update. The memfd is
+ * ours: a site that has got its number remembers it there. */
+static uint32_t site_in_new(struct mcr_adoption *adoption, uint32_t number) {
+    struct mcr_site *site = (struct mcr_site *)((char *)adoption + adoption->sites) + number;
+    if (number >= adoption->site_count || site->depth == NUMBERED)
+        return number < adoption->site_count ? site->generation : 0;
+    uint32_t depth = site->depth <= MCR_SITE_DEPTH ? site->depth : MCR_SITE_DEPTH;
+    site->generation = number ? mcr_site_intern(site->generation, site->returns, depth) : 0;
+    site->depth = NUMBERED;
+    return site->generation;
 }
 
-static struct mcr_slot inherited(const struct mcr_adoption *adoption, struct mcr_slot old) {
+static struct mcr_slot inherited(struct mcr_adoption *adoption, struct mcr_slot old) {
     old.flags = MCR_SLOT_LIVE | MCR_SLOT_INHERITED;
     old.site = site_in_new(adoption, old.site);
     return old;
@@ -185,7 +191,7 @@ static void link_free_slots(struct mcr_span *span) {
     span->private_[MCR_SPAN_USED] = used;
 }
 
-static int adopt_span(const struct mcr_adoption *adoption, const struct mcr_span *old) {
+static int adopt_span(struct mcr_adoption *adoption, const struct mcr_span *old) {
     const struct mcr_slot *old_slots = (const struct mcr_slot *)((const char *)adoption + old->slots);
     int error = 0;
     struct mcr_span *span = meet(old, &error);
@@ -231,19 +237,11 @@ static void for_old_spans(void (*act)(struct mcr_span *)) {
     }
 }
 
-static void adopt_sites(const struct mcr_adoption *adoption) {
-    const char *sites = (const char *)adoption + adoption->sites;
-    uint64_t count = adoption->site_count < mcr_settings->site_base ? adoption->site_count : mcr_settings->site_base;
-    if (count > 1)
-        memcpy((void *)mcr_control.sites.address, sites, count * sizeof(struct mcr_site));
-}
-
-int mcr_heap_adopt(const struct mcr_adoption *adoption) {
+int mcr_heap_adopt(struct mcr_adoption *adoption) {
     const struct mcr_span *old = (const struct mcr_span *)((const char *)adoption + adoption->spans);
     int error = 0;
     if (mcr_heap.window >> 63 || mcr_heap.adopted)
         return -EINVAL;
-    adopt_sites(adoption);
     for (uint64_t i = 0; i < adoption->span_count && !error; i++)
         if (old[i].kind >= MCR_SPAN_SMALL)
             error = bank_for(&old[i]) == MCR_BANKS ? -EINVAL : adopt_span(adoption, &old[i]);

@@ -159,11 +159,11 @@ uint32_t mcr_site_find(struct mcr_cache *cache, struct mcr_frame frame) {
     return site ? site : walk(cache, frame);
 }
 
-/* Needs the allocator's own memory. Sites below site_base are O's; they come with the adoption. */
+/* Needs the allocator's own memory. O's sites come with the adoption, as far as chunks still have them. */
 bool mcr_sites_init(void) {
-    uint64_t first = mcr_settings->site_base ? mcr_settings->site_base : 1; /* 0 stands for an unknown site */
+    const uint64_t first = 1; /* 0 stands for an unknown site */
     site_index = index_make(INDEX_FIRST);
-    if (!site_index || !mcr_table_init(&mcr_control.sites, sizeof(struct mcr_site), SITES) || first >= SITES)
+    if (!site_index || !mcr_table_init(&mcr_control.sites, sizeof(struct mcr_site), SITES))
         return false;
     mcr_control.sites.reserved = (uint32_t)first;
     mcr_control.sites.count = first;

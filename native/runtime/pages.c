@@ -201,8 +201,7 @@ bool mcr_pages_init(uint64_t window) {
     mcr_heap.generation = (uint8_t)generation;
     mcr_heap.bank = generation % MCR_BANKS;
     mcr_heap.own = &mcr_control.banks[mcr_heap.bank];
-    /* A bank that a much older generation used before is used from further on. */
-    uint64_t skipped = generation / MCR_BANKS % MCR_BANKS * (MCR_BANK_PAGES / MCR_BANKS);
+    uint64_t skipped = mcr_settings->first_page;
     if (!mcr_bank_open(mcr_heap.bank, skipped))
         return false;
     mcr_heap.own_start = mcr_heap.own->start + (skipped << MCR_PAGE_SHIFT);

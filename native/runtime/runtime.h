@@ -71,7 +71,7 @@ void mcr_heap_thread_exit(void); /* gives the caller's cache back */
 void mcr_heap_fork_prepare(void);
 void mcr_heap_fork_parent(void);
 void mcr_heap_fork_child(void);
-int mcr_heap_adopt(const struct mcr_adoption *adoption); /* 0 or -errno */
+int mcr_heap_adopt(struct mcr_adoption *adoption); /* 0 or -errno; it is changed */
 int mcr_heap_forget(const uint64_t *addresses, uint32_t count);
 uint64_t mcr_heap_allocate(uint64_t size); /* N, for the controller: a chunk's address; 0 = no memory */
 void mcr_heap_note_startup_end(void);      /* allocations are no longer logged */

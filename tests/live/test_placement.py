@@ -30,7 +30,6 @@ from gdb_mcr.runtime_abi.layout import Role
 from gdb_mcr.runtime_abi.settings import (
     Inherited,
     NewSettings,
-    choose_site_base,
     new_settings,
     read_old_log,
     spans_for_plan,
@@ -67,7 +66,7 @@ def started(
             role=role,
             generation=1,
             window=control.window.start,
-            site_base=choose_site_base(control),
+            first_page=0,
             old_pid=old.pid,
             placeholder_end=max(opened) + 17,
             private_fd=1000,

@@ -24,7 +24,6 @@ from gdb_mcr.runtime_abi.messages import Command, RemoteSyscall
 from gdb_mcr.runtime_abi.settings import (
     Inherited,
     NewSettings,
-    choose_site_base,
     new_settings,
     read_old_log,
     record_settings,
@@ -81,7 +80,7 @@ class Scene:
                 role=role,
                 generation=1,
                 window=control.window.start,
-                site_base=choose_site_base(control),
+                first_page=0,
                 old_pid=old.pid,
                 placeholder_end=32,
                 private_fd=900,

@@ -19,7 +19,6 @@ from gdb_mcr.runtime_abi.messages import Command
 from gdb_mcr.runtime_abi.settings import (
     Inherited,
     NewSettings,
-    choose_site_base,
     new_settings,
     read_old_log,
     record_settings,
@@ -117,7 +116,7 @@ class Scene:
                 role=Role.REPLAY,
                 generation=1,
                 window=control.window.start,
-                site_base=choose_site_base(control),
+                first_page=0,
                 old_pid=self.old.pid,
                 placeholder_end=64,
                 private_fd=900,

@@ -23,7 +23,6 @@ from gdb_mcr.runtime_abi.settings import (
     ModuleTableFile,
     NewSettings,
     OldLog,
-    choose_site_base,
     new_settings,
     record_settings,
     spans_for_plan,
@@ -32,6 +31,7 @@ from tests.support.fake_server import CONTROL, FakeServer, large_span, slot_arra
 
 Entry = TypeVar("Entry", bound=ctypes.Structure)
 
+BANK = 0x7000_0000_0000
 META = 0x500000000
 MODULE = ModuleTableFile("ab" * 20, Path("/cache/tables/abab.table"))
 
@@ -72,7 +72,7 @@ def test_new_settings_carry_the_old_log_and_the_plan_in_order() -> None:
         role=layout.Role.REPLAY,
         generation=1,
         window=0x7000_0000_0000,
-        site_base=100,
+        first_page=0,
         old_pid=4711,
         placeholder_end=64,
         private_fd=1000,
@@ -95,7 +95,7 @@ def test_new_settings_carry_the_old_log_and_the_plan_in_order() -> None:
         assert [one.start for one in entries(data, layout.Span, head.spans, head.span_count)] == [0x2000]
         (inherited,) = entries(data, messages.InheritedFd, head.inherited, head.inherited_count)
     assert (inherited.number, inherited.cloexec) == (7, 1)
-    assert (head.window, head.site_base, head.watchdog_ms, head.private_fd) == (0x7000_0000_0000, 100, 9000, 1000)
+    assert (head.window, head.watchdog_ms, head.private_fd) == (0x7000_0000_0000, 9000, 1000)
 
 
 def test_a_path_that_does_not_fit_is_said() -> None:
@@ -118,9 +118,9 @@ def test_the_adoption_refers_to_slots_by_offset() -> None:
     fake = FakeServer()
     fake.put(META, slot_array((1, live, 0), (2, live, 0), (3, live, 0)))
     fake.put(META + 0x4000, slot_array((4, live, 0)))
-    spans = [small_span(0x1000, 8, 2, META), large_span(0x3000, 10, META + 16), layout.Span(slots=5)]
+    spans = [small_span(BANK + 0x1000, 8, 2, META), large_span(BANK + 0x3000, 10, META + 16), layout.Span(slots=5)]
     fake.bank(0, spans)
-    fake.bank(1, [large_span(0x9000, 10, META + 0x4000)])
+    fake.bank(1, [large_span(BANK + (1 << layout.BANK_SHIFT), 10, META + 0x4000)])
     heap = read_heap(fake.seal(), read_control(fake, CONTROL))
     site = bytes(layout.Site(depth=1, returns=(77,)))
     with content(adoption_memfd(heap, site, b"")) as data:
@@ -132,11 +132,4 @@ def test_the_adoption_refers_to_slots_by_offset() -> None:
         (adopted,) = entries(data, layout.Site, head.sites, head.site_count)
     assert sizes == [[1, 2], [3], [4]]
     assert rows[2].slots == 0
-    assert (adopted.returns[0], head.module_count, list(head.bank_used)[:3]) == (77, 0, [1000, 1000, 0])
-
-
-def test_new_sites_stand_above_those_that_the_old_process_may_still_add() -> None:
-    fake = FakeServer()
-    fake.table("sites", [layout.Site(), layout.Site()])
-    fake.block.sites.capacity = 1002
-    assert choose_site_base(read_control(fake.seal(), CONTROL)) == 2 + 512
+    assert (adopted.returns[0], head.module_count, list(head.bank_used)[:3]) == (77, 0, [4, 1, 0])
