@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gdb_mcr.dwarf.identity import identify
 from gdb_mcr.dwarf.load import load_library
+from gdb_mcr.engine.process_memory import TransferError
+from gdb_mcr.engine.tracer import EngineError
 from gdb_mcr.errors import AnalysisError, UpdateFailed
 from gdb_mcr.model.program import Program
 from gdb_mcr.model.startup_log import Allocation, ModuleEntry, OperationKind, StartupLog
@@ -27,6 +30,10 @@ from gdb_mcr.units import Range
 MAP_ANONYMOUS = 0x20
 MAP_PRIVATE = 0x2
 PROT_WRITE = 0x2
+
+
+READS = 20
+"""Times that the heap's tables are read until they fit each other."""
 
 
 @dataclass
@@ -132,7 +139,7 @@ def view_side(memory: Reader, control_address: int, program: Program, loader: Mo
     """
     control = read_control(memory, control_address)
     log = read_startup_log(memory, control)
-    heap = read_heap(memory, control)
+    heap, chunks = _read_chunks(memory, control)
     loader.known.setdefault(program.build_id, program)
     modules = tuple(_loaded(log.modules, loader))
     own = [module for module in modules if module.generation == control.generation]
@@ -143,9 +150,17 @@ def view_side(memory: Reader, control_address: int, program: Program, loader: Mo
             hint="the file was replaced while the server ran: name the build that it runs",
         )
     libraries = tuple(module for module in own if module is not executable)
-    return SideView(
-        memory, control, log, heap, chunks_of(heap), sites_of(memory, control), executable, libraries, modules
-    )
+    return SideView(memory, control, log, heap, chunks, sites_of(memory, control), executable, libraries, modules)
+
+
+# A process that runs may change its tables between two reads; then they do not fit each other.
+def _read_chunks(memory: Reader, control: Control) -> tuple[HeapImage, Chunks]:
+    for _ in range(READS - 1):
+        with suppress(EngineError, TransferError):
+            heap = read_heap(memory, read_control(memory, control.address))
+            return heap, chunks_of(heap)
+    heap = read_heap(memory, read_control(memory, control.address))
+    return heap, chunks_of(heap)
 
 
 def startup_mappings(log: StartupLog) -> list[Range]:
