@@ -8,8 +8,7 @@ from array import array
 from collections.abc import Sequence
 
 from gdb_mcr.engine.library import Prototype, declare
-from gdb_mcr.engine.records import Extent
-from gdb_mcr.engine.tracer import EngineError, ImageExtent
+from gdb_mcr.engine.tracer import EngineError, ImageExtent, extent_rows
 
 _PROTOTYPES: dict[str, Prototype] = {
     "mcr_mark_chunks": (
@@ -34,8 +33,8 @@ def reached(
     found = bytearray(len(starts))
     if not starts:
         return found
-    root_rows, root_windows = _rows(roots)
-    rows, windows = _rows(memory)
+    root_rows, root_windows = extent_rows(roots)
+    rows, windows = extent_rows(memory)
     marks = (ctypes.c_uint8 * len(found)).from_buffer(found)
     status = declare(_PROTOTYPES).mcr_mark_chunks(
         *(root_rows, len(roots), rows, len(memory)),
@@ -45,14 +44,3 @@ def reached(
     if status < 0:
         raise EngineError(f"the engine failed while marking chunks: {errno.errorcode.get(-status, status)}")
     return found
-
-
-# The windows keep the buffers in place while C looks at them.
-def _rows(extents: Sequence[ImageExtent]) -> tuple[ctypes.Array[Extent], list[object]]:
-    rows = (Extent * max(1, len(extents)))()
-    windows: list[object] = []
-    for row, extent in zip(rows, sorted(extents, key=lambda one: one.range.start), strict=False):
-        window = (ctypes.c_char * 0).from_buffer(extent.buffer, extent.offset)
-        row.address, row.size, row.bytes = extent.range.start, extent.range.size, ctypes.addressof(window)
-        windows.append(window)
-    return rows, windows

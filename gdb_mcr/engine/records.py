@@ -114,9 +114,15 @@ class EventKind(IntEnum):
 
 
 class Extent(ctypes.Structure):
-    """struct mcr_extent: `size` bytes of a process at `address`, held here at `bytes`."""
+    """struct mcr_extent: `size` bytes of a process at `address`, held here at `bytes`; `hints` is one bit a word."""
 
-    _fields_ = (("address", c_uint64), ("size", c_uint64), ("bytes", c_void_p))
+    _fields_ = (("address", c_uint64), ("size", c_uint64), ("bytes", c_void_p), ("hints", c_void_p))
+
+
+class Touched(ctypes.Structure):
+    """struct mcr_touched: half-open range of pages."""
+
+    _fields_ = (("start", c_uint64), ("end", c_uint64))
 
 
 class Shape(ctypes.Structure):

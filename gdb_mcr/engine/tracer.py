@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from gdb_mcr.engine.hints import Hints
 from gdb_mcr.engine.library import Prototype, declare
 from gdb_mcr.engine.records import (
     NONE,
@@ -29,6 +30,7 @@ from gdb_mcr.engine.records import (
     Statistics,
     Symbol,
     Tables,
+    Touched,
 )
 from gdb_mcr.errors import McrError
 from gdb_mcr.units import Range
@@ -59,6 +61,7 @@ _PROTOTYPES: dict[str, Prototype] = {
     "mcr_engine_patches": (ctypes.c_void_p, (_HANDLE, _COUNT)),
     "mcr_engine_patch_bytes": (ctypes.c_void_p, (_HANDLE, _COUNT)),
     "mcr_engine_statistics": (ctypes.c_void_p, (_HANDLE,)),
+    "mcr_engine_touched": (ctypes.c_void_p, (_HANDLE, _COUNT)),
     "mcr_engine_audit": (ctypes.c_uint64, (_HANDLE, ctypes.c_void_p, ctypes.c_uint64)),
 }
 
@@ -77,6 +80,22 @@ class ImageExtent:
     range: Range
     buffer: mmap.mmap | bytearray
     offset: int
+    hints: Hints | None = None
+    """Of the whole buffer: which of its words may be addresses."""
+
+
+def extent_rows(extents: Sequence[ImageExtent]) -> tuple[ctypes.Array[Extent], list[object]]:
+    """The extents for the engine, sorted by address, and what must be kept while it may look at them."""
+    rows = (Extent * max(1, len(extents)))()
+    windows: list[object] = []
+    for row, extent in zip(rows, sorted(extents, key=lambda one: one.range.start), strict=False):
+        window = (ctypes.c_char * 0).from_buffer(extent.buffer, extent.offset)
+        row.address, row.size, row.bytes = extent.range.start, extent.range.size, ctypes.addressof(window)
+        windows.append(window)
+        if extent.hints is not None:
+            row.hints = extent.hints.address(extent.offset)
+            windows.append(extent.hints)
+    return rows, windows
 
 
 @dataclass(slots=True)
@@ -131,12 +150,8 @@ class Tracer:
 
     def set_image(self, kind: ImageKind, extents: Sequence[ImageExtent]) -> None:
         """Names the memory of one side. Extents must not overlap; writable buffers only."""
-        rows = (Extent * max(1, len(extents)))()
-        for row, extent in zip(rows, sorted(extents, key=lambda one: one.range.start), strict=False):
-            window = (ctypes.c_char * 0).from_buffer(extent.buffer, extent.offset)
-            row.address, row.size, row.bytes = extent.range.start, extent.range.size, ctypes.addressof(window)
-            self._alive.append(window)
-        self._alive.append(rows)
+        rows, windows = extent_rows(extents)
+        self._alive += (rows, *windows)
         self._library.mcr_engine_set_image(self._handle, int(kind), rows, len(extents))
 
     def set_tables(self, tables: EngineTables) -> None:
@@ -266,6 +281,10 @@ class Tracer:
         size = ctypes.c_uint64()
         address = self._library.mcr_engine_patch_bytes(self._handle, ctypes.byref(size))
         return ctypes.string_at(address, size.value) if size.value else b""
+
+    def touched(self) -> list[Range]:
+        """Pages of the THEIRS image that the transfer has changed; they may overlap."""
+        return [Range(one.start, one.end) for one in self._view("mcr_engine_touched", Touched)]
 
     def statistics(self) -> dict[str, int]:
         """Counts by name, as `struct mcr_statistics`."""

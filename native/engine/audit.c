@@ -2,7 +2,7 @@
  * audit.c - plain scans of a process's words: which of them still point into given ranges, and which chunks nothing
  * points to any more. Source: DESIGN section 3 (AUDIT), section 11 (R6).
  */
-#include "engine.h"
+#include "internal.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,14 +18,13 @@ uint64_t mcr_scan_words(const struct mcr_extent *extents, uint32_t extent_count,
                         uint32_t range_count, struct mcr_hit *hits, uint64_t capacity) {
     uint64_t found = 0, low = range_count ? ranges[0] : 0, high = range_count ? ranges[2 * range_count - 1] : 0;
     for (uint32_t i = 0; i < extent_count; i++) {
-        const struct mcr_extent *extent = &extents[i];
-        for (uint64_t at = -extent->address & 7; at + 8 <= extent->size; at += 8) {
-            uint64_t value;
-            memcpy(&value, extent->bytes + at, 8);
-            if (value < low || value >= high || !in_ranges(value, ranges, range_count))
+        struct words words = mcr_words_in(&extents[i], extents[i].address, extents[i].size);
+        mcr_words_between(&words, low, high);
+        for (uint64_t value; mcr_words_next(&words, &value);) {
+            if (!in_ranges(value, ranges, range_count))
                 continue;
             if (found < capacity)
-                hits[found] = (struct mcr_hit){extent->address + at, value};
+                hits[found] = (struct mcr_hit){extents[i].address + words.at - 8, value};
             found++;
         }
     }
@@ -42,7 +41,7 @@ struct mark {
     uint64_t work_count;
 };
 
-static const uint8_t *bytes_at(const struct mark *mark, uint64_t address, uint64_t size) {
+static const struct mcr_extent *extent_at(const struct mark *mark, uint64_t address, uint64_t size) {
     uint32_t low = 0, high = mark->memory_count;
     while (low < high) {
         uint32_t middle = (low + high) / 2;
@@ -55,7 +54,7 @@ static const uint8_t *bytes_at(const struct mark *mark, uint64_t address, uint64
         return NULL;
     const struct mcr_extent *extent = &mark->memory[low - 1];
     uint64_t offset = address - extent->address;
-    return offset <= extent->size && size <= extent->size - offset ? extent->bytes + offset : NULL;
+    return offset <= extent->size && size <= extent->size - offset ? extent : NULL;
 }
 
 /* The chunk that holds the address; if none does, the one that ends right at it. */
@@ -76,12 +75,11 @@ static void mark_value(struct mark *mark, uint64_t value) {
     }
 }
 
-static void mark_bytes(struct mark *mark, const uint8_t *bytes, uint64_t address, uint64_t size) {
-    for (uint64_t at = -address & 7; at + 8 <= size; at += 8) {
-        uint64_t value;
-        memcpy(&value, bytes + at, 8);
+static void mark_bytes(struct mark *mark, const struct mcr_extent *extent, uint64_t address, uint64_t size) {
+    struct words words = mcr_words_in(extent, address, size);
+    mcr_words_between(&words, mark->low, mark->high + 1);
+    for (uint64_t value; mcr_words_next(&words, &value);)
         mark_value(mark, value);
-    }
 }
 
 int mcr_mark_chunks(const struct mcr_extent *roots, uint32_t root_count, const struct mcr_extent *memory,
@@ -96,12 +94,12 @@ int mcr_mark_chunks(const struct mcr_extent *roots, uint32_t root_count, const s
     if (!mark.work)
         return -ENOMEM;
     for (uint32_t i = 0; i < root_count; i++)
-        mark_bytes(&mark, roots[i].bytes, roots[i].address, roots[i].size);
+        mark_bytes(&mark, &roots[i], roots[i].address, roots[i].size);
     while (mark.work_count) {
         uint64_t index = mark.work[--mark.work_count];
-        const uint8_t *bytes = bytes_at(&mark, starts[index], sizes[index]);
-        if (bytes)
-            mark_bytes(&mark, bytes, starts[index], sizes[index]);
+        const struct mcr_extent *extent = extent_at(&mark, starts[index], sizes[index]);
+        if (extent)
+            mark_bytes(&mark, extent, starts[index], sizes[index]);
     }
     free(mark.work);
     return 0;

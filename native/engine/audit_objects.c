@@ -31,14 +31,15 @@ static bool is_bad(const struct mcr_engine *engine, uint64_t value) {
 
 static void look_at(struct audit *audit, const uint8_t *bytes, uint64_t address, uint64_t size) {
     const struct mcr_engine *engine = audit->engine;
-    for (uint64_t at = -address & 7; at + 8 <= size; at += 8) {
-        uint64_t value = load_word(bytes + at);
-        bool in_objects = value >= engine->low && value < engine->high;
-        bool in_text = value >= engine->tables.text_start && value < engine->tables.text_end;
-        if (!(in_objects || in_text) || !is_bad(engine, value))
+    const struct mcr_tables *tables = &engine->tables;
+    struct words words = mcr_words_of(engine, address, bytes, 0, size);
+    mcr_words_between(&words, engine->low < tables->text_start ? engine->low : tables->text_start,
+                      engine->high > tables->text_end ? engine->high : tables->text_end);
+    for (uint64_t value; mcr_words_next(&words, &value);) {
+        if (!is_bad(engine, value))
             continue;
         if (audit->found < audit->capacity)
-            audit->hits[audit->found] = (struct mcr_hit){address + at, value};
+            audit->hits[audit->found] = (struct mcr_hit){address + words.at - 8, value};
         audit->found++;
     }
 }

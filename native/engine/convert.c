@@ -322,13 +322,18 @@ void mcr_convert_opaque(struct mcr_engine *engine, struct conversion *conversion
 }
 
 void mcr_fix_words(struct mcr_engine *engine, uint8_t *bytes, uint64_t address, uint64_t size, bool ruled) {
-    uint64_t start = engine->tables.image_start, span = engine->tables.image_end - start, moved;
-    for (uint64_t at = -address & 7; at + 8 <= size; at += 8) {
-        uint64_t value = load_word(bytes + at);
-        bool candidate = value - start < span || (ruled && value >= engine->low && value < engine->high);
-        if (!candidate || mcr_translate_opaque(engine, value, ruled, &moved) == LANDS_UNKNOWN || moved == value)
+    uint64_t low = engine->tables.image_start, high = engine->tables.image_end, value, moved;
+    if (ruled) {
+        low = low < engine->low ? low : engine->low;
+        high = high > engine->high ? high : engine->high;
+    }
+    struct words words = mcr_words_of(engine, address, bytes, 0, size);
+    mcr_words_between(&words, low, high);
+    while (mcr_words_next(&words, &value)) {
+        if (mcr_translate_opaque(engine, value, ruled, &moved) == LANDS_UNKNOWN || moved == value)
             continue;
-        store_word(bytes + at, moved);
+        store_word(bytes + words.at - 8, moved);
+        mcr_touch(engine, address + words.at - 8, 8);
         engine->statistics.translated++;
     }
 }

@@ -24,9 +24,10 @@ enum mcr_image_kind {
 };
 
 struct mcr_extent {
-    uint64_t address;
+    uint64_t address; /* with hints: a multiple of 512 */
     uint64_t size;
     uint8_t *bytes;
+    uint64_t *hints; /* bit i: word i may be an address of the process (mcr_hints_learn); NULL: any word may */
 };
 
 /* ---- types (data type tags) ---- */
@@ -206,6 +207,11 @@ struct mcr_patch {
     uint64_t offset;
 };
 
+/* Pages [start, end) of the THEIRS image that the transfer has changed; in no order, they may overlap. */
+struct mcr_touched {
+    uint64_t start, end;
+};
+
 struct mcr_tables {
     const struct mcr_type *types; /* writable flags: TAIL is found out */
     const struct mcr_member *members;
@@ -258,6 +264,8 @@ MCR_EXPORT const struct mcr_event *mcr_engine_events(struct mcr_engine *engine, 
 MCR_EXPORT const struct mcr_patch *mcr_engine_patches(struct mcr_engine *engine, uint64_t *count);
 MCR_EXPORT const uint8_t *mcr_engine_patch_bytes(struct mcr_engine *engine, uint64_t *size);
 MCR_EXPORT const struct mcr_statistics *mcr_engine_statistics(struct mcr_engine *engine);
+/* After the transfer: what differs from what was in the THEIRS image before. */
+MCR_EXPORT const struct mcr_touched *mcr_engine_touched(struct mcr_engine *engine, uint64_t *count);
 /* After the transfer: words of N that still lead to where O's moved objects were, or into the middle of O's code. Fills
  * up to `capacity` hits, returns how many there are. */
 struct mcr_hit;
@@ -295,6 +303,10 @@ struct mcr_piece { /* bytes [address, address + size) of the process are bytes [
     uint64_t size;
     uint64_t offset;
 };
+/* Looks at the words of these pieces of a buffer, whose offsets and sizes are multiples of 512: a hint is set for each
+ * that lies in [low, high), cleared for the others. */
+MCR_EXPORT void mcr_hints_learn(const struct mcr_piece *pieces, uint64_t count, const uint8_t *buffer, uint64_t low,
+                                uint64_t high, uint64_t *hints);
 /* 0, or -errno: -EFAULT nothing is mapped there, -EINVAL a piece lies outside the buffer, -EPERM, -ESRCH. *failed is the
  * address of the first byte that was not moved; what comes before it was. */
 MCR_EXPORT int mcr_process_read(int pid, const struct mcr_piece *pieces, uint64_t count, uint8_t *buffer,

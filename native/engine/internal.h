@@ -55,11 +55,19 @@ struct mcr_engine {
     uint64_t patch_size, patch_bytes_room;
     uint8_t *scratch;
     uint64_t scratch_room;
+    struct mcr_touched *touched;
+    uint64_t touched_count, touched_room;
     struct mcr_statistics statistics;
     int failure; /* -ENOMEM met where it could not be returned */
 };
 
-enum { INTEREST_POINTERS = 1, INTEREST_SCAN = 2, INTEREST_FLEXIBLE = 4, INTEREST_KNOWN = 8 };
+enum {
+    INTEREST_POINTERS = 1,
+    INTEREST_SCAN = 2,
+    INTEREST_FLEXIBLE = 4,
+    INTEREST_KNOWN = 8,
+    INTEREST_WORDS = 16 /* all of its bytes are words to be scanned */
+};
 
 static inline uint32_t object_kind(const struct mcr_object *object) { return object->flags >> MCR_OBJECT_KIND_SHIFT; }
 
@@ -82,6 +90,24 @@ uint8_t *mcr_image_at(const struct mcr_engine *engine, uint32_t kind, uint64_t a
 uint32_t mcr_find_object(const struct mcr_engine *engine, uint64_t address); /* MCR_NONE if none holds it */
 const struct mcr_symbol *mcr_find_symbol(const struct mcr_engine *engine,
                                          uint64_t address); /* the one that covers it */
+
+/* words.c: the aligned words in bytes [from, to) of an object of the THEIRS image whose values lie in a range */
+struct words {
+    const uint8_t *bytes;
+    uint64_t at, end; /* offset of the word to be looked at next */
+    const uint64_t *hints;
+    uint64_t first; /* index of the hint for offset 0 */
+    uint64_t low, span;
+};
+struct words mcr_words_of(const struct mcr_engine *engine, uint64_t address, const uint8_t *bytes, uint64_t from,
+                          uint64_t to);
+/* The same for the bytes from `address` on in any extent. */
+struct words mcr_words_in(const struct mcr_extent *extent, uint64_t address, uint64_t size);
+void mcr_words_between(struct words *words, uint64_t low, uint64_t high);
+bool mcr_words_next(struct words *words, uint64_t *value); /* the word found stands at `at` - 8 */
+/* A word of the THEIRS image was replaced by a translated one; bytes were replaced by any others. */
+void mcr_touch(struct mcr_engine *engine, uint64_t address, uint64_t size);
+void mcr_rewritten(struct mcr_engine *engine, uint64_t address, uint64_t size);
 
 /* types.c */
 void mcr_types_learn(struct mcr_engine *engine);

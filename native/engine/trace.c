@@ -280,6 +280,7 @@ static void settle_deferred(struct mcr_engine *engine) {
 
 struct scan {
     uint32_t holder;
+    uint64_t address;
     const uint8_t *theirs;
     const uint8_t *base; /* words equal to it stay N's own when the holder is merged: they hold nothing of O's */
     uint64_t base_size;
@@ -309,12 +310,10 @@ static void likely(struct mcr_engine *engine, const struct scan *scan, uint64_t 
 }
 
 static void scan_words(struct mcr_engine *engine, const struct scan *scan, uint64_t offset, uint64_t length) {
-    uint64_t end = offset + length;
-    for (offset = (offset + 7) & ~7ull; offset + 8 <= end; offset += 8) {
-        uint64_t value = load_word(scan->theirs + offset);
-        if (value < engine->low || value >= engine->high)
-            continue;
-        if (scan->base && offset + 8 <= scan->base_size && load_word(scan->base + offset) == value)
+    struct words words = mcr_words_of(engine, scan->address, scan->theirs, offset, offset + length);
+    mcr_words_between(&words, engine->low, engine->high);
+    for (uint64_t value; mcr_words_next(&words, &value);) {
+        if (scan->base && words.at <= scan->base_size && load_word(scan->base + words.at - 8) == value)
             continue;
         likely(engine, scan, value);
     }
@@ -327,11 +326,11 @@ static void scan_type(struct mcr_engine *engine, const struct scan *scan, uint32
     const struct mcr_type *type = &engine->tables.types[index];
     struct scan inner = *scan;
     inner.ruled |= (engine->tables.type_flags[index] & MCR_TYPE_RULED) != 0;
-    switch (type->kind) {
-    case MCR_TYPE_WORDS:
-    case MCR_TYPE_OPAQUE:
+    if (engine->interest[index] & INTEREST_WORDS) {
         scan_words(engine, &inner, offset, type->size < limit ? type->size : limit);
-        break;
+        return;
+    }
+    switch (type->kind) {
     case MCR_TYPE_STRUCT:
         for (uint32_t i = 0; i < type->count; i++) {
             const struct mcr_member *member = &engine->tables.members[type->first + i];
@@ -344,7 +343,7 @@ static void scan_type(struct mcr_engine *engine, const struct scan *scan, uint32
         uint64_t count = size ? limit / size : 0;
         if (type->count != MCR_NONE && type->count < count)
             count = type->count;
-        if (engine->tables.types[type->target].kind == MCR_TYPE_WORDS) {
+        if (engine->interest[type->target] & INTEREST_WORDS) {
             scan_words(engine, &inner, offset, count * size);
             break;
         }
@@ -361,7 +360,7 @@ static void scan_object(struct mcr_engine *engine, uint32_t index) {
     const struct mcr_object *object = &engine->objects[index];
     if (object->flags & MCR_OBJECT_NEVER)
         return;
-    struct scan scan = {.holder = index, .ruled = object->flags & MCR_OBJECT_RULED_OWNER};
+    struct scan scan = {.holder = index, .address = object->address, .ruled = object->flags & MCR_OBJECT_RULED_OWNER};
     scan.theirs = mcr_image_at(engine, MCR_IMAGE_THEIRS, object->address, object->size);
     if (!scan.theirs)
         return;

@@ -84,6 +84,13 @@ static void convert_element(struct mcr_engine *engine, uint32_t program, struct 
     whole->taken = element.taken, whole->kept_offset = element.kept_offset;
 }
 
+/* One run of words that may be pointers, the same on both sides. */
+static bool is_opaque(const struct mcr_engine *engine, const struct mcr_program *program) {
+    const struct mcr_op *op = &engine->tables.ops[program->first];
+    return program->count == 1 && op->code == MCR_OP_OPAQUE && !op->flags && op->length == program->old_size &&
+           program->old_size == program->new_size && program->old_size % 8 == 0;
+}
+
 /* Elements, then the tail: a flexible array by its own program, anything else as opaque bytes. */
 static void convert_elements(struct mcr_engine *engine, const struct mcr_object *object, uint32_t program,
                              struct conversion *whole) {
@@ -100,6 +107,11 @@ static void convert_elements(struct mcr_engine *engine, const struct mcr_object 
         return;
     }
     const struct mcr_program *tail = &engine->tables.programs[one->tail_program];
+    if (whole->out == whole->theirs && is_opaque(engine, tail)) {
+        uint64_t address = object->address + from, size = (object->size - from) / tail->old_size * tail->old_size;
+        mcr_fix_words(engine, whole->out + to, address, size, whole->ruled);
+        return;
+    }
     for (; from + tail->old_size <= object->size && to + tail->new_size <= whole->out_size;
          from += tail->old_size, to += tail->new_size)
         convert_element(engine, one->tail_program, whole, from, to);
@@ -162,10 +174,12 @@ static void merge_object(struct mcr_engine *engine, uint32_t index, uint8_t *the
         convert_object(engine, object, &conversion);
         finish_merge(engine, &conversion);
     }
-    if (in_place)
+    if (in_place) {
         memcpy(theirs, out, pair->new_size);
-    else
+        mcr_rewritten(engine, object->address, pair->new_size);
+    } else {
         patch_differences(engine, pair->new_address, out, ours, pair->new_size);
+    }
 }
 
 static void move_object(struct mcr_engine *engine, uint32_t index, const uint8_t *theirs) {
@@ -194,10 +208,13 @@ static void fix_object(struct mcr_engine *engine, uint32_t index, uint8_t *their
         mcr_fix_words(engine, theirs, object->address, object->size, object->flags & MCR_OBJECT_RULED_OWNER);
         return;
     }
+    uint64_t translated = engine->statistics.translated;
     struct conversion conversion = begin(engine, index, theirs);
     conversion.out = theirs;
     conversion.out_size = object->size;
     convert_object(engine, object, &conversion);
+    if (engine->statistics.translated != translated)
+        mcr_rewritten(engine, object->address, object->size);
 }
 
 static void convert_in_place(struct mcr_engine *engine, uint32_t index, uint8_t *theirs) {
@@ -212,6 +229,7 @@ static void convert_in_place(struct mcr_engine *engine, uint32_t index, uint8_t 
     conversion.out_size = size;
     convert_object(engine, object, &conversion);
     memcpy(theirs, out, room);
+    mcr_rewritten(engine, object->address, room);
     engine->statistics.objects_converted++;
 }
 
@@ -249,6 +267,7 @@ static void transfer_object(struct mcr_engine *engine, uint32_t index) {
 
 int mcr_engine_transfer(struct mcr_engine *engine) {
     mcr_growth_learn(engine);
+    engine->touched_count = 0;
     for (uint64_t i = 0; i < engine->object_count; i++)
         transfer_object(engine, (uint32_t)i);
     return engine->failure;

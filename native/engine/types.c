@@ -3,6 +3,20 @@
 #include <errno.h>
 #include <stdlib.h>
 
+static uint8_t learn(struct mcr_engine *engine, uint32_t index);
+
+/* Whether members that are nothing but words fill the whole struct. */
+static bool is_filled_with_words(struct mcr_engine *engine, const struct mcr_type *type) {
+    uint64_t covered = 0;
+    for (uint32_t i = 0; i < type->count; i++) {
+        const struct mcr_member *member = &engine->tables.members[type->first + i];
+        if (member->offset != covered || !(learn(engine, member->type) & INTEREST_WORDS))
+            return false;
+        covered += engine->tables.types[member->type].size;
+    }
+    return type->count && covered == type->size;
+}
+
 /* What walking an object of this type could find. Types nest only through members and elements, so this ends. */
 static uint8_t learn(struct mcr_engine *engine, uint32_t index) {
     const struct mcr_type *type = &engine->tables.types[index];
@@ -16,20 +30,24 @@ static uint8_t learn(struct mcr_engine *engine, uint32_t index) {
         break;
     case MCR_TYPE_WORDS:
     case MCR_TYPE_OPAQUE:
-        found |= INTEREST_SCAN;
+        found |= INTEREST_SCAN | INTEREST_WORDS;
         break;
     case MCR_TYPE_STRUCT:
         for (uint32_t i = 0; i < type->count; i++)
-            found |= learn(engine, engine->tables.members[type->first + i].type);
+            found |= learn(engine, engine->tables.members[type->first + i].type) & ~INTEREST_WORDS;
+        if (is_filled_with_words(engine, type))
+            found |= INTEREST_WORDS;
         break;
     case MCR_TYPE_ARRAY:
         found |= learn(engine, type->target);
         if (type->count == MCR_NONE)
-            found |= INTEREST_FLEXIBLE;
+            found = (found | INTEREST_FLEXIBLE) & ~INTEREST_WORDS;
         break;
     default:
         break;
     }
+    if (engine->tables.type_flags[index] & MCR_TYPE_RULED)
+        found &= ~INTEREST_WORDS;
     return engine->interest[index] = found;
 }
 
