@@ -68,6 +68,10 @@ class ChildGdb:
         """Whether a process is stopped by it."""
         return self._target is not None
 
+    def check(self) -> None:
+        """Nothing, if GDB lives and answers. :raises DebuggerError: it has ended, or hangs."""
+        self.request("-list-features")
+
     def start(self) -> None:
         """Starts GDB and returns at once; the first command waits until it is ready, some 150 ms later.
 

@@ -170,7 +170,7 @@ class MiTransport:
             self._process.stdin.close()
         end = time.monotonic() + timeout_s
         try:
-            while self._read(end):
+            while self.alive and self._read(end):
                 pass
         except DebuggerDied:
             pass

@@ -99,6 +99,8 @@ class UpdateResult:
     """Rolled back: what failed, one sentence."""
     hint: str = ""
     """Rolled back: what the user can do."""
+    old_ended: bool = False
+    """Not committed: the old server has ended by itself meanwhile, so nothing serves."""
 
     @property
     def exit_status(self) -> int:

@@ -34,6 +34,8 @@ def update_lines(result: UpdateResult) -> Iterator[str]:
 def update_summary(result: UpdateResult) -> str:
     """How it ended, in one line."""
     old = pids(result.old_pids)
+    if result.old_ended:
+        return f"rolled back: {result.failure or 'the old server ended'}; nothing serves: {old} has ended"
     match result.verdict:
         case Verdict.COMMITTED:
             return f"committed: {pids(result.new_pids)} took over from {old}"

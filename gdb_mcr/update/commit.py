@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import signal
+import time
 
 from gdb_mcr.debugger.base import Debugger
-from gdb_mcr.errors import McrError, UpdateFailed
+from gdb_mcr.debugger.target_process import is_alive
+from gdb_mcr.errors import McrError, TargetError, UpdateFailed
 from gdb_mcr.proc.pidfd import Pidfd
 from gdb_mcr.proc.status import status
 from gdb_mcr.proc.tasks import tasks
+from gdb_mcr.update.interrupts import deferred_interrupts
 from gdb_mcr.update.new_server import NewServer
+
+DYING_S = 0.2
+"""Seconds that a killed process may take to end; also the stop of one may take as long."""
 
 _STOPPED = ("t", "T")
 _UNSENDABLE = (signal.SIGKILL, signal.SIGSTOP)
@@ -25,16 +31,48 @@ def require_still(pid: int, debugger: Debugger) -> None:
 
 
 def commit_new(new: NewServer, old: Pidfd) -> list[str]:
-    """N ends O and serves. Signals that were still to be delivered to O reach N. Answers warnings."""
+    """N ends O and serves. Signals that were still to be delivered to O reach N. Answers warnings.
+
+    :raises McrError: it did not come to that: O is alive and N is not.
+    """
     pending = status(old.pid).signals.pending
-    new.process.channel.commit([old.fileno()])
     warnings = []
+    with deferred_interrupts():
+        try:
+            new.process.channel.commit([old.fileno()])
+        except McrError as error:
+            if not _took_over(new, old.pid):
+                raise
+            warnings.append(f"the new server did not confirm that it took over, though it did: {error}")
+        new.process.committed()
     try:
         _pass_on(pending, new.pid)
     except McrError as error:
         warnings.append(f"a signal that waited for the old server was lost: {error}")
-    new.process.committed()
     return warnings
+
+
+# Without a good answer the order may still be on its way. N is stopped, so that what is seen then stays true.
+def _took_over(new: NewServer, old_pid: int) -> bool:
+    try:
+        with Pidfd(new.pid) as process:
+            process.send_signal(signal.SIGSTOP)
+            gone = _is_gone(old_pid)
+            process.send_signal(signal.SIGCONT if gone else signal.SIGKILL)
+    except TargetError as error:  # N has ended
+        if _is_gone(old_pid):
+            raise UpdateFailed("the new server ended right after it had ended the old one") from error
+        return False
+    return gone
+
+
+def _is_gone(pid: int) -> bool:
+    deadline = time.monotonic() + DYING_S
+    while is_alive(pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.001)
+    return True
 
 
 def _pass_on(pending: int, pid: int) -> None:

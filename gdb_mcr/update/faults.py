@@ -76,3 +76,4 @@ class FaultPoints:
         pid = os.getpid() if self.fault.action is FaultAction.KILL_CONTROLLER else self.victims(self.fault.action)
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # whoever owns the child still reaps it

@@ -119,6 +119,11 @@ class NewProcess:
         except McrError:
             return ""
 
+    @property
+    def is_committed(self) -> bool:
+        """Whether it serves."""
+        return self._committed
+
     def committed(self) -> None:
         """From now on it serves, and is nobody's to end."""
         self._committed = True

@@ -24,6 +24,8 @@ class PhaseLog:
     timeout_s: float
     """Seconds for everything up to COMMIT, from the first phase on. Time between two steps of a user does not count."""
     results: list[PhaseResult] = field(default_factory=list)
+    current: Phase | None = None
+    """The phase that runs, or that failed last."""
     _spent_s: float = 0.0
 
     @contextmanager
@@ -33,6 +35,7 @@ class PhaseLog:
         :raises UpdateFailed: the time for the whole update was over before the phase began.
         """
         self._check_time(phase)
+        self.current = phase
         progress.started(phase)
         counts: Counts = {}
         began = time.monotonic()
@@ -42,6 +45,7 @@ class PhaseLog:
             self.faults.reach(phase, When.AFTER)
         finally:
             self._spent_s += time.monotonic() - began
+        self.current = None
         result = PhaseResult(phase, time.monotonic() - began, counts)
         self.results.append(result)
         progress.finished(result)

@@ -22,8 +22,11 @@ from gdb_mcr.runtime_abi.control import clear_hold, set_hold
 from gdb_mcr.runtime_abi.tables import read_threads
 from gdb_mcr.update.recorded import RecordedProcess
 
-HOLD_S = 3.0
-"""Seconds after which O's threads run on by themselves if nobody lets them: the controller may be dead."""
+HOLD_S = 1.0
+"""Seconds after which O's threads run on by themselves if nobody lets them: the controller may be dead.
+
+The hold is renewed with each look, and is over once all threads are stopped: if then GDB dies, O serves at once.
+"""
 
 _BREATH_S = 0.001
 """Seconds for which held threads run again when an internal event waits for one of them."""
@@ -56,6 +59,7 @@ class OldProcessAtRest:
 
     def look(self) -> Mapping[int, TaskState]:
         """All threads, without stopping any."""
+        self.hold()
         waits = self._waits()
         return {
             tid: TaskState(tid, one.state == "S", one.syscall, one.switches, waits.get(tid, WaitKind.NONE), one.name)
@@ -101,8 +105,10 @@ class OldProcessAtRest:
 
 
 def quiesce(target: OldProcessAtRest, timeout_s: float) -> QuiescenceReport:
-    """Brings O to rest: it is stopped then. If it does not come to rest in time, it runs."""
-    return reach_barrier(target, timeout_s, time.monotonic, time.sleep)
+    """Brings O to rest: it is stopped then, and not held any more. If it does not come to rest in time, it runs."""
+    report = reach_barrier(target, timeout_s, time.monotonic, time.sleep)
+    target.unhold()
+    return report
 
 
 def quiesce_result(process: RecordedProcess, report: QuiescenceReport) -> QuiesceResult:

@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gdb_mcr.debugger.child_gdb import ChildGdb
-from gdb_mcr.debugger.target_process import check_attachable, check_not_stopped
-from gdb_mcr.errors import McrError
+from gdb_mcr.debugger.target_process import check_attachable, check_not_stopped, is_alive
+from gdb_mcr.errors import DebuggerError, McrError
 from gdb_mcr.model.finding import Finding
 from gdb_mcr.model.inspection import ThreadsResult
 from gdb_mcr.model.results import UpdateResult, Verdict
@@ -31,6 +31,7 @@ from gdb_mcr.update.api import NoProgress, Progress, UpdateOptions
 from gdb_mcr.update.code_names import CodeNames
 from gdb_mcr.update.commit import commit_new, require_still
 from gdb_mcr.update.faults import FaultAction, FaultPoints, planned_fault
+from gdb_mcr.update.interrupts import deferred_interrupts
 from gdb_mcr.update.new_server import NewServer
 from gdb_mcr.update.phases import PhaseLog
 from gdb_mcr.update.process_state import input_findings, kernel_findings
@@ -177,19 +178,22 @@ class Session:
     def commit(self, progress: Progress | None = None) -> UpdateResult:
         """N serves, O ends. A fault behind the one step that cannot be undone is a warning."""
         assert self._new is not None
-        done = False
+        pids = self.new_pids
         try:
-            with self._undone_on_error(lambda: done), self.phases.run(Phase.COMMIT, progress or NoProgress()) as counts:
-                require_still(self.process.pid, self._old_gdb)
+            with self._undone_on_error(), self.phases.run(Phase.COMMIT, progress or NoProgress()) as counts:
                 counts["connections_kept"] = self._new.connections()
-                pids = self.new_pids
+                self._new_gdb.check()
+                self._old_gdb.check()
+                require_still(self.process.pid, self._old_gdb)
                 self.warnings += commit_new(self._new, self._pidfd)
-                done = True
                 self._note_pause()
-        except McrError as error:
-            if not done:
+                self._warn_if_dead(self._old_gdb, "what the old server did in its last moment may be lost")
+        except (McrError, KeyboardInterrupt) as error:
+            if not self._is_committed:
                 raise
-            self.warnings.append(f"after the commit: {error}; the new server serves")
+            self.warnings.append(f"after the commit: {str(error) or 'interrupted'}; the new server serves")
+        for gdb in (self._old_gdb, self._new_gdb):
+            self._warn_if_dead(gdb, "the new server serves")
         result = self.result(Verdict.COMMITTED, new_pids=pids)
         self.state = SessionState.COMMITTED
         self._give_up_resources()
@@ -212,6 +216,7 @@ class Session:
         found = self._distinct()
         ruling = rule_on(found, self.options)
         warnings = (*self.warnings, *unused_overrides(found, self.options))
+        failed_in = self.phases.current
         return UpdateResult(
             verdict=verdict,
             old_pids=self.old_pids,
@@ -223,7 +228,8 @@ class Session:
             blocking=ruling.blocking if verdict is Verdict.REFUSED else (),
             overridden=ruling.overridden,
             pause_s=self.pause_s,
-            failure=str(failure),
+            failure=f"in {failed_in.value}: {failure}" if failed_in and isinstance(failure, McrError) else str(failure),
+            old_ended=verdict is not Verdict.COMMITTED and not is_alive(self.process.pid),
             hint=failure.hint if isinstance(failure, McrError) else "",
         )
 
@@ -279,29 +285,42 @@ class Session:
         assert following is not None, f"{step} is not legal in {self.state}"
         self.state = following
 
+    # O does not run as long as its debugger lives: one that lives when O is gone is proof that nothing was lost.
+    def _warn_if_dead(self, gdb: ChildGdb, consequence: str) -> None:
+        try:
+            gdb.check()
+        except McrError as error:
+            self.warnings.append(f"after the commit: {error}; {consequence}")
+
     # ---- undoing
 
+    @property
+    def _is_committed(self) -> bool:
+        return self._new is not None and self._new.is_started and self._new.process.is_committed
+
     @contextmanager
-    def _undone_on_error(self, is_done: object = None) -> Iterator[None]:
+    def _undone_on_error(self) -> Iterator[None]:
         try:
             yield
         except BaseException:
-            if not (callable(is_done) and is_done()):
-                with suppress(McrError):
-                    self._undo()
+            try:
+                self._undo()
+            except McrError as error:
+                self.warnings.append(f"while rolling back: {error}")
             raise
 
     def _undo(self) -> None:
-        if self.state is SessionState.COMMITTED:
+        if self._is_committed:
             return
-        try:
-            self._let_old_go()
-        finally:
-            if self._run is not None:
-                self._run.close()
-                self._run = None
-            self._end_new()
-            self.state = SessionState.IDLE
+        with deferred_interrupts():
+            try:
+                self._let_old_go()
+            finally:
+                if self._run is not None:
+                    self._run.close()
+                    self._run = None
+                self._end_new()
+                self.state = SessionState.IDLE
 
     def _end_new(self) -> None:
         if self._new is not None:
@@ -311,7 +330,7 @@ class Session:
     def _let_old_go(self) -> None:
         self._rest.unhold_if_possible()
         try:
-            if self._old_gdb.holds_process:
+            with suppress(DebuggerError):  # then it was ended, which lets O go as well
                 self._old_gdb.let_go()
         finally:
             self._note_pause()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gdb_mcr.errors import AnalysisError, AnnotationError, McrError, UpdateFailed, UsageError
+from gdb_mcr.errors import AnalysisError, AnnotationError, McrError, PrivateDirectoryError, UpdateFailed, UsageError
 from gdb_mcr.model.results import UpdateResult, Verdict
 from gdb_mcr.update.api import Progress, UpdateOptions
 from gdb_mcr.update.session import Session
@@ -16,18 +16,26 @@ QUIESCE_S = 10.0
 def run_update(session: Session, new: Path, options: UpdateOptions, progress: Progress) -> UpdateResult:
     """Runs an idle session to its end. What fails after O or N was touched is an answer, not an error.
 
-    :raises UsageError: or AnalysisError, AnnotationError: nothing was touched.
+    :raises UsageError: or AnalysisError, AnnotationError, PrivateDirectoryError: nothing was touched.
     """
     try:
         return _steps(session, new, options, progress)
-    except (UsageError, AnalysisError, AnnotationError):
+    except (UsageError, AnalysisError, AnnotationError, PrivateDirectoryError):
         raise
     except McrError as error:
-        session.rollback()
-        return session.result(Verdict.ROLLED_BACK, error)
+        return _rolled_back(session, error)
     except KeyboardInterrupt:
+        return _rolled_back(session, "interrupted")
+
+
+def _rolled_back(session: Session, failure: McrError | str) -> UpdateResult:
+    try:
         session.rollback()
-        return session.result(Verdict.ROLLED_BACK, "interrupted")
+    except McrError as error:
+        session.warnings.append(f"while rolling back: {error}")
+    except KeyboardInterrupt:
+        pass  # once more: this is what was asked for
+    return session.result(Verdict.ROLLED_BACK, failure)
 
 
 def _steps(session: Session, new: Path, options: UpdateOptions, progress: Progress) -> UpdateResult:
