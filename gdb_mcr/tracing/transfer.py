@@ -130,6 +130,13 @@ class StateTransfer:
         data = self.tracer.patch_bytes()
         return [Write(patch.address, data[patch.offset : patch.offset + patch.size]) for patch in self.tracer.patches()]
 
+    def dead_originals(self) -> list[int]:
+        """Chunks of O whose contents stand elsewhere in N: nothing leads to where they were, or the audit refuses."""
+        objects = self.tracer.objects()
+        moved = [one.address for one in self._pairs if one.new_address not in (0, one.address)]
+        found = ((address, self.tracer.find(address)) for address in moved)
+        return [address for address, index in found if index is not None and _is_chunk_at(objects[index], address)]
+
     # ---- types
 
     def _compile_shapes(self, variables: Sequence[Variable]) -> None:
@@ -304,6 +311,10 @@ def _object(address: int, size: int, kind: ObjectKind, shape: int, flags: int = 
         capacity=min(size, NONE),
         flags=int(kind) << KIND_SHIFT | flags,
     )
+
+
+def _is_chunk_at(one: Object, address: int) -> bool:
+    return one.kind is ObjectKind.CHUNK and one.address == address
 
 
 def _same_place(area: Range) -> Pair:

@@ -182,6 +182,7 @@ class TransferRun:
         self._adopt(ghost.generations)
         copied = self._copy_whole()
         patched = self._write_all([*self._own_chunks(), *self._writes])
+        channel.forget(self._transfer.dead_originals())
         self._epoll.carry_out(channel)
         close_abandoned(channel, self._fds)
         carry_process_state(ends.old.control.pid, ends.process.pid, channel)
