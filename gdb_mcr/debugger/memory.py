@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
+import re
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from gdb_mcr.debugger.base import MemoryFault, Piece, SharedBuffer
@@ -13,7 +14,14 @@ from gdb_mcr.errors import DebuggerError, TargetError
 
 READ_CHUNK = 1 << 16
 WRITE_CHUNK = 1 << 12
-"""Bytes a command. GDB reads its input line in quadratic time, so writes are kept short."""
+"""Bytes a command. GDB 13 makes a system call for each character that it is sent, over a microsecond a byte; lines of
+megabytes take even more than that."""
+
+FILL_CHUNK = 1 << 24
+"""Zeros a command: GDB makes them itself, and holds as many."""
+
+_ZEROS = re.compile(rb"\0{80,}")
+"""Zeros that take longer to send than a command of their own."""
 
 _SCRATCH = 1 << 16
 
@@ -90,13 +98,15 @@ class MiMemory:
         )
 
     def write(self, address: int, data: bytes) -> None:
-        """Puts ``data`` at ``address``."""
-        for start in range(0, len(data), WRITE_CHUNK):
-            chunk = data[start : start + WRITE_CHUNK]
-            try:
-                self._mi.request(f"-data-write-memory-bytes {address + start:#x} {chunk.hex()}")
-            except MiError as error:
-                raise MemoryFault(self._pid, address + start, len(chunk)) from error
+        """Puts ``data`` at ``address``: all zeros at first if there are many, then what is not zero."""
+        sent = list(_between_zeros(data))
+        if sent != [(0, len(data))]:
+            for start in range(0, len(data), FILL_CHUNK):
+                self._write_chunk(address + start, b"\0", min(FILL_CHUNK, len(data) - start))
+        for start, end in sent:
+            for at in range(start, end, WRITE_CHUNK):
+                chunk = data[at : min(end, at + WRITE_CHUNK)]
+                self._write_chunk(address + at, chunk, len(chunk))
 
     def read_into(self, pieces: Sequence[Piece], buffer: SharedBuffer) -> None:
         """Copies pieces of the process into ``buffer``."""
@@ -110,6 +120,13 @@ class MiMemory:
         for one in pieces:
             self.write(one.address, buffer.view[one.offset : one.offset + one.size])
 
+    # GDB repeats the pattern until it has as many bytes.
+    def _write_chunk(self, address: int, pattern: bytes, size: int) -> None:
+        try:
+            self._mi.request(f"-data-write-memory-bytes {address:#x} {pattern.hex()} {size}")
+        except MiError as error:
+            raise MemoryFault(self._pid, address, size) from error
+
     # GDB answers the readable blocks only, and an error if there is none.
     def _read_chunk(self, address: int, size: int) -> bytes:
         try:
@@ -122,6 +139,17 @@ class MiMemory:
         if len(data) != size:
             raise MemoryFault(self._pid, address + len(data), size - len(data))
         return data
+
+
+# [start, end) of what stands between long runs of zeros.
+def _between_zeros(data: bytes) -> Iterator[tuple[int, int]]:
+    start = 0
+    for zeros in _ZEROS.finditer(data):
+        if zeros.start() > start:
+            yield start, zeros.start()
+        start = zeros.end()
+    if start < len(data):
+        yield start, len(data)
 
 
 def _check_fit(pieces: Sequence[Piece], buffer: SharedBuffer) -> None:

@@ -25,11 +25,12 @@ class FakeGdb:
 
     def request(self, command: str) -> Result:
         self.commands.append(command)
-        verb, place, argument = command.split()
+        verb, place, argument, *count = command.split()
         start = int(place, 16) - BASE
         if verb == "-data-write-memory-bytes":
-            data = bytes.fromhex(argument)
-            self.bytes[start : start + len(data)] = data
+            pattern = bytes.fromhex(argument)
+            size = int(count[0])
+            self.bytes[start : start + size] = (pattern * size)[:size]
             return Result(1, ResultClass.DONE)
         good = [at for at in range(start, start + int(argument)) if at not in self.hole]
         if not good or good[0] != start:
@@ -47,6 +48,15 @@ def test_reads_and_writes_go_in_chunks() -> None:
     memory.write(BASE + 7, b"x" * (WRITE_CHUNK + 1))
     assert gdb.bytes[6 : 9 + WRITE_CHUNK].count(b"x") == WRITE_CHUNK + 1
     assert max(len(one) for one in gdb.commands) < 2 * WRITE_CHUNK + 100
+
+
+def test_write_when_mostly_zeros_then_they_are_not_sent() -> None:
+    gdb = FakeGdb(100_000)
+    data = b"a" * 50 + bytes(60_000) + b"b" + bytes(70) + b"c" + bytes(30_000)
+    MiMemory(gdb, 42).write(BASE + 3, data)
+    assert gdb.bytes[3 : 3 + len(data)] == data
+    assert (gdb.bytes[2], gdb.bytes[3 + len(data)]) == (2, (3 + len(data)) % 251)
+    assert sum(map(len, gdb.commands)) < 500
 
 
 def test_hole_is_a_fault_at_its_first_byte() -> None:
