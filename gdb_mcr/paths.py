@@ -64,9 +64,16 @@ def _private_dir(variable: str, fallback: str) -> Path:
         directory.mkdir(mode=0o700, exist_ok=True)
         _make_private(directory)
     except OSError as error:
-        reason = "it is a symbolic link" if directory.is_symlink() else error.strerror or str(error)
-        raise PrivateDirectoryError(directory, reason) from error
+        raise PrivateDirectoryError(directory, _why_not(directory, error)) from error
     return directory
+
+
+def _why_not(directory: Path, error: OSError) -> str:
+    if directory.is_symlink():
+        return "it is a symbolic link"
+    if isinstance(error, FileExistsError):
+        return "it is no directory"
+    return error.strerror or str(error)
 
 
 # The specification: a relative path is invalid and to be ignored.

@@ -14,7 +14,7 @@ from gdb_mcr.model.datatype import DataType, TypeKind
 from gdb_mcr.model.finding import Finding
 from gdb_mcr.model.layout import describe
 from gdb_mcr.model.match import Match
-from gdb_mcr.model.program import Program
+from gdb_mcr.model.program import Function, Program
 
 LEAST_COMMON_PERCENT = 40
 """Of the smaller program's functions and variables; two builds of one server share far more."""
@@ -39,10 +39,21 @@ def static_findings(old: Program, new: Program, match: Match, annotations: Annot
 
 
 def common_percent(old: Program, new: Program, match: Match) -> int:
-    """How many of the smaller program's functions and variables have a namesake in the other, in per cent."""
-    common = len(match.functions) + len(match.variables)
-    smaller = min(len(old.functions) + len(old.variables), len(new.functions) + len(new.variables))
-    return 100 * common // smaller if smaller else 0
+    """How many of the smaller program's functions and variables have a namesake in the other, in per cent.
+
+    What all programs have tells nothing: `main`, and the linker's own functions.
+    """
+    common = sum(_is_own(old.functions[one]) for one in match.functions) + len(match.variables)
+    smaller = min(_named(old), _named(new))
+    return 100 * common // smaller if smaller else 100
+
+
+def _named(program: Program) -> int:
+    return sum(map(_is_own, program.functions)) + len(program.variables)
+
+
+def _is_own(one: Function) -> bool:
+    return bool(one.decl_file) and one.name != "main"
 
 
 def _different_programs(old: Program, new: Program, match: Match) -> Finding | None:

@@ -94,6 +94,12 @@ def test_findings_when_two_programs_have_nothing_in_common_then_says_only_that(o
     assert (finding.id, finding.certain) == ("R8:program", True)
 
 
+def test_findings_when_two_programs_have_only_a_main_in_common_then_says_only_that(old: Program) -> None:
+    server, other = _with_functions(old, "main", "serve"), replace(_with_functions(old, "main", "f"), variables=())
+    (finding,) = static_findings(server, other, match_programs(server, other, Annotations()), Annotations())
+    assert finding.id == "R8:program"
+
+
 def test_differences_when_a_member_moves_then_one_line_for_it_and_for_the_size(old: Program, new: Program) -> None:
     changes = {one.name: one for one in differences(old, new, match_programs(old, new, Annotations()))}
     buffer = changes["struct buf"]
