@@ -77,6 +77,13 @@ def test_symbolic_link_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert caught.value.path == tmp_path / "gdb_mcr"
 
 
+def test_file_in_its_place_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    (tmp_path / "gdb_mcr").touch()
+    with pytest.raises(PrivateDirectoryError, match="it is no directory"):
+        paths.state_dir()
+
+
 def test_foreign_owner_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     owner = tmp_path.stat().st_uid
