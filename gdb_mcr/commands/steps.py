@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from gdb_mcr.commands.arguments import Argument, Kind
@@ -83,7 +84,10 @@ WITHIN = Argument("--timeout", Kind.SECONDS, "let it run on if it has not come t
 )
 def quiesce(context: Context, *, pid: int | None, timeout: float) -> QuiesceResult:
     """The verb."""
-    return _session_of(context, pid).quiesce(timeout, context.progress)
+    result = _session_of(context, pid).quiesce(timeout, context.progress)
+    if not result.converged:
+        return result
+    return replace(result, threads=context.updater.threads(result.pid).threads)
 
 
 @command(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,11 +81,12 @@ class Shell:
     def script(self, lines: Iterable[str]) -> ShellResult:
         """Run lines until one fails."""
         status = 0
-        for line in lines:
-            status = self.run(line)
-            if status or self.is_over:
-                break
-        return self._end(status)
+        with closing(self.context):
+            for line in lines:
+                status = self.run(line)
+                if status or self.is_over:
+                    break
+            return self._end(status)
 
     def interactive(self, history: History, source: Input | None = None, sink: Output | None = None) -> ShellResult:
         """Prompt until the user has had enough."""
@@ -97,14 +99,15 @@ class Shell:
             input=source,
             output=sink,
         )
-        while not self.is_over:
-            try:
-                self.run(prompt.prompt())
-            except KeyboardInterrupt:
-                continue
-            except EOFError:
-                break
-        return self._end(0)
+        with closing(self.context):
+            while not self.is_over:
+                try:
+                    self.run(prompt.prompt())
+                except KeyboardInterrupt:
+                    continue
+                except EOFError:
+                    break
+            return self._end(0)
 
     def run(self, line: str) -> int:
         """One line; its exit status. Errors are shown."""

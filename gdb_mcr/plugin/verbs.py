@@ -19,6 +19,8 @@ from gdb_mcr.render.text import error_text, summary
 STATUS = "_mcr_status"
 """GDB convenience variable: the exit status of the last verb."""
 
+BUG = 70
+"""EX_SOFTWARE of sysexits.h, as the mcr program ends: an error that is none of ours to report. GDB shows it."""
 
 PLAIN = str.maketrans({"…": "...", "→": "->", "µ": "u"})
 """What our own texts use beyond ASCII."""
@@ -46,6 +48,7 @@ class Verb(gdb.Command):
     def invoke(self, argument: str, from_tty: bool) -> None:
         """:raises gdb.GdbError: it failed or was refused; a script that GDB runs ends there."""
         self.dont_repeat()  # an empty line must not start another update
+        gdb.set_convenience_variable(STATUS, BUG)  # until something else is known
         try:
             outcome = execute(self._command, split_words(argument), self._context, tell)
         except McrError as error:

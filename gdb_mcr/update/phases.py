@@ -55,10 +55,10 @@ class PhaseLog:
         return max(0.0, self.timeout_s - self._spent_s)
 
     def totals(self) -> Counts:
-        """Counts over all phases."""
+        """Counts over all phases; of one that was run again, those of its last time."""
         totals: Counts = {}
-        for result in self.results:
-            for name, count in result.counts.items():
+        for counts in {one.name: one.counts for one in self.results}.values():
+            for name, count in counts.items():
                 totals[name] = totals.get(name, 0) + count
         return totals
 

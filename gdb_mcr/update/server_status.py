@@ -11,7 +11,7 @@ from gdb_mcr.dwarf.identity import ElfIdentity, identify, require_updatable
 from gdb_mcr.engine.heap import live_chunks
 from gdb_mcr.engine.process_memory import TransferError
 from gdb_mcr.engine.tracer import EngineError
-from gdb_mcr.errors import McrError
+from gdb_mcr.errors import AlreadyTraced, McrError
 from gdb_mcr.model.inspection import ServerStatus
 from gdb_mcr.model.results import Build
 from gdb_mcr.proc.descriptors import descriptors
@@ -79,7 +79,13 @@ def _problems(server: RecordedProcess, identity: ElfIdentity) -> Iterator[str]:
         try:
             check()
         except McrError as error:
-            yield str(error)
+            if not (isinstance(error, AlreadyTraced) and _is_ours(status(pid).tracer)):
+                yield str(error)
+
+
+# The debugger of an open update; or the user's GDB, if this runs in it, which hands its process over.
+def _is_ours(tracer: int) -> bool:
+    return not tracer or os.getpid() in (tracer, status(tracer).parent)
 
 
 # (live chunks, their bytes), (0, 0) if libmcr has no heap. The server runs on: a span may vanish between two reads.
