@@ -97,6 +97,7 @@ class Session:
 
     def start(self, new: Path, options: UpdateOptions, progress: Progress) -> StartResult:
         """ANALYZE, REHEARSE, REINIT: N stands held."""
+        first = len(self.phases.results)
         check_overrides(options)
         self.options = options
         self.phases.timeout_s = options.timeout_s
@@ -109,7 +110,7 @@ class Session:
             [*self.analysis.stranger, *kernel_findings(self.process.pid), *input_findings(self.process.log())]
         )
         if ruling.blocking:
-            return StartResult((), tuple(self.phases.results), ruling.findings, ruling.blocking)
+            return StartResult((), tuple(self.phases.results[first:]), ruling.findings, ruling.blocking)
         server = NewServer(self.process, self._pidfd, self.analysis, options, self._loader)
         with self._undone_on_error():
             self._new = server
@@ -121,10 +122,11 @@ class Session:
             ruling = self._rule(server.findings())
         if ruling.blocking:
             self._end_new()
-            return StartResult((), tuple(self.phases.results), ruling.findings, ruling.blocking)
+            return StartResult((), tuple(self.phases.results[first:]), ruling.findings, ruling.blocking)
         self.warnings += server.warnings()
         self._take(Step.START)
-        return StartResult(self.new_pids, tuple(self.phases.results), ruling.findings, (), tuple(self.warnings))
+        phases = tuple(self.phases.results[first:])
+        return StartResult(self.new_pids, phases, ruling.findings, (), tuple(self.warnings))
 
     def quiesce(self, timeout_s: float, progress: Progress) -> QuiesceResult:
         """ATTACH, QUIESCE: O stands still, or runs on if it did not come to rest."""
@@ -140,9 +142,10 @@ class Session:
 
     def release(self) -> ReleaseResult:
         """O runs on; N, if there is one, stays held."""
+        before = self.pause_s
         self._let_old_go()
         self._take(Step.RELEASE)
-        return ReleaseResult(self.process.pid, self.pause_s)
+        return ReleaseResult(self.process.pid, self.pause_s - before)
 
     def transfer(self, *, dry_run: bool, progress: Progress) -> TransferResult:
         """O's state goes into N, or is only planned."""
