@@ -36,6 +36,18 @@ def load_library(path: Path) -> Program:
     return _load(image, identity_of(image))
 
 
+def load_cached(build_id: str, path: str) -> Program | None:
+    """What was once found out of the file with this build-id, which may be gone; None if nothing is cached.
+
+    :param path: what the program is to be called.
+    """
+    for has_debug_info in (True, False):
+        row = Cache(build_id, has_debug_info).read_value(PROGRAM)
+        if row is not None:
+            return program_from_row(row, path)
+    return None
+
+
 def ensure_cached(path: Path) -> Cache:
     """The cache of a file, with every kind of result in it.
 

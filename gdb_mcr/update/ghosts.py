@@ -58,8 +58,8 @@ class Ghost:
     """Function entries that lead to the new function."""
     traps: int = 0
     """Function entries that N has no function for."""
-    generations: list[int] = field(default_factory=list)
-    """Earlier generations whose ghosts N carries on."""
+    carried: list[CarriedGhost] = field(default_factory=list)
+    """Earlier images that N carries on."""
 
 
 def find_ghosts(pid: int, modules: Iterable[ModuleEntry], generation: int) -> list[CarriedGhost]:
@@ -131,7 +131,7 @@ class GhostWriter:
         islands = islands_range(stubs)
         entries = carried_entries(stubs, islands, self._old.read(islands.start, islands.size), homes)
         self._put(one.range, one.constants, one.text, list(entries))
-        self.ghost.generations.append(one.generation)
+        self.ghost.carried.append(one)
 
     def drop(self, one: CarriedGhost) -> None:
         """Gives up the addresses of a ghost that nothing leads into."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gdb_mcr.dwarf.identity import identify
-from gdb_mcr.dwarf.load import load_library
+from gdb_mcr.dwarf.load import load_cached, load_library
 from gdb_mcr.engine.process_memory import TransferError
 from gdb_mcr.engine.tracer import EngineError
 from gdb_mcr.errors import AnalysisError, UpdateFailed
@@ -43,16 +43,24 @@ class ModuleLoader:
     known: dict[str, Program] = field(default_factory=dict)
 
     def program(self, entry: ModuleEntry) -> Program | None:
-        """What is known of a loaded file; None if it is no longer the file that stands at its path."""
+        """What is known of a loaded file; None if another one stands at its path now and nobody has analysed it."""
         if entry.build_id not in self.known:
-            path = Path(entry.path)
-            try:
-                if identify(path).build_id != entry.build_id:
-                    return None
-                self.known[entry.build_id] = load_library(path)
-            except AnalysisError:
+            found = _load(entry)
+            if found is None:
                 return None
+            self.known[entry.build_id] = found
         return self.known[entry.build_id]
+
+
+# The file may have been replaced since, above all an earlier generation's program.
+def _load(entry: ModuleEntry) -> Program | None:
+    path = Path(entry.path)
+    try:
+        if identify(path).build_id == entry.build_id:
+            return load_library(path)
+    except AnalysisError:
+        pass
+    return load_cached(entry.build_id, entry.path)
 
 
 @dataclass(frozen=True)

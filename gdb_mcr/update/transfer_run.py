@@ -7,7 +7,7 @@ Source: seed, "mutable tracing"; DESIGN sections 8 to 12.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -179,7 +179,7 @@ class TransferRun:
         """Puts the plan into N."""
         ends, channel = self._ends, self._ends.process.channel
         ghost = self._put_ghosts()
-        self._adopt(ghost.generations)
+        self._adopt(ghost.carried)
         copied = self._copy_whole()
         patched = self._write_all([*self._own_chunks(), *self._writes])
         channel.forget(self._transfer.dead_originals())
@@ -191,7 +191,7 @@ class TransferRun:
             "bytes_copied": copied,
             "bytes_patched": patched,
             "epoll_registrations": len(self._epoll.changes),
-            "ghosts_of_earlier_builds": len(ghost.generations),
+            "ghosts_of_earlier_builds": len(ghost.carried),
             "ghost_jumps": ghost.jumps,
         }
 
@@ -219,13 +219,14 @@ class TransferRun:
         return needed_ghosts(ghosts, [*state, *patches], old.chunks, old.control.window)
 
     # Of earlier generations N is told what its memory may refer to: modules that allocated its chunks, and ghosts.
-    def _adopt(self, ghosts: Collection[int]) -> None:
+    def _adopt(self, ghosts: Sequence[CarriedGhost]) -> None:
         old = self._ends.old
         sites = [old.sites[number] for number in set(old.chunks.sites) if number < len(old.sites)]
         places = {(site.generation, address) for site in sites for address in site.returns}
 
         def is_wanted(one: Module) -> bool:
-            place, kept = Range(one.start, one.end), one.generation in (old.control.generation, *ghosts)
+            place = Range(one.start, one.end)
+            kept = one.generation == old.control.generation or any(ghost.range == place for ghost in ghosts)
             return kept or any(generation == one.generation and address in place for generation, address in places)
 
         modules = read_module_bytes(old.memory, old.control, is_wanted)
