@@ -8,10 +8,15 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def deferred_interrupts() -> Iterator[None]:
-    """A SIGINT that comes in the block is raised as KeyboardInterrupt at its end. Source: pthread_sigmask(3)."""
+def deferred_interrupts(*, forgotten: bool = False) -> Iterator[None]:
+    """A SIGINT that comes in the block is raised as KeyboardInterrupt at its end. Source: pthread_sigmask(3).
+
+    :param forgotten: not even then: the block does what it asks for.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
+        if forgotten:
+            signal.sigtimedwait({signal.SIGINT}, 0)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gdb_mcr.debugger.child_gdb import ChildGdb
 from gdb_mcr.debugger.target_process import check_attachable, check_not_stopped, is_alive
-from gdb_mcr.errors import DebuggerError, McrError
+from gdb_mcr.errors import DebuggerError, McrError, UpdateFailed
 from gdb_mcr.model.finding import Finding
 from gdb_mcr.model.inspection import ThreadsResult
 from gdb_mcr.model.results import UpdateResult, Verdict
@@ -133,6 +133,8 @@ class Session:
         with self._undone_on_error():
             with self.phases.run(Phase.ATTACH, progress) as counts:
                 counts["libraries"] = self._warm_old()
+                if self._new is not None:
+                    counts.update(self._new.get_ahead(self._view(), self._old_gdb, self._new_gdb))
             with self.phases.run(Phase.QUIESCE, progress) as counts:
                 report = quiesce(self._rest, timeout_s)
                 counts.update(threads=len(report.threads), looks=report.looks, stops=report.stops)
@@ -210,9 +212,10 @@ class Session:
 
     def close(self) -> None:
         """Rolls back whatever is open, and gives everything back. Never raises an `McrError`."""
-        with suppress(McrError):
-            self._undo()
-        self._give_up_resources()
+        with deferred_interrupts(forgotten=True):
+            with suppress(McrError):
+                self._undo()
+            self._give_up_resources()
 
     def result(self, verdict: Verdict, failure: McrError | str = "", new_pids: tuple[int, ...] = ()) -> UpdateResult:
         """What came of the update so far."""
@@ -243,8 +246,9 @@ class Session:
         return view_side(self.process.memory, self.process.control_address, self.analysis.old, self._loader)
 
     def _warm_old(self) -> int:
-        log = self.process.log()
-        found = [Path(one.path) for one in log.modules if Path(one.path).exists()]
+        generation = self.process.control().generation
+        mine = [Path(one.path) for one in self.process.log().modules if one.generation == generation]
+        found = [one for one in mine if one.exists()]
         self._old_gdb.warm(self.process.executable.resolve(), found, self.process.pid)
         return len(found)
 
@@ -305,17 +309,28 @@ class Session:
     def _undone_on_error(self) -> Iterator[None]:
         try:
             yield
-        except BaseException:
+        except BaseException as error:
+            missing = self._missing()
             try:
                 self._undo()
-            except McrError as error:
-                self.warnings.append(f"while rolling back: {error}")
+            except McrError as another:
+                self.warnings.append(f"while rolling back: {another}")
+            if missing and isinstance(error, McrError):
+                raise UpdateFailed(missing, hint=error.hint) from error
             raise
+
+    # Who has ended without being told to explains a failure better than the failure itself does.
+    def _missing(self) -> str:
+        if not is_alive(self.process.pid):
+            return f"the old server (process {self.process.pid}) has ended"
+        if self._new is not None and self._new.is_started and not self._new.process.is_alive():
+            return f"the new server (process {self._new.pid}) has ended"
+        return ""
 
     def _undo(self) -> None:
         if self._is_committed:
             return
-        with deferred_interrupts():
+        with deferred_interrupts(forgotten=True):
             try:
                 self._let_old_go()
             finally:
@@ -347,6 +362,8 @@ class Session:
         if self._run is not None:
             self._run.close()
             self._run = None
+        if self._new is not None:
+            self._new.forget_head_start()
         for gdb in (self._old_gdb, self._new_gdb):
             with suppress(McrError):
                 gdb.close()

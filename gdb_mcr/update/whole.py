@@ -7,6 +7,7 @@ from pathlib import Path
 from gdb_mcr.errors import AnalysisError, AnnotationError, McrError, PrivateDirectoryError, UpdateFailed, UsageError
 from gdb_mcr.model.results import UpdateResult, Verdict
 from gdb_mcr.update.api import Progress, UpdateOptions
+from gdb_mcr.update.interrupts import deferred_interrupts
 from gdb_mcr.update.session import Session
 
 QUIESCE_S = 10.0
@@ -29,13 +30,12 @@ def run_update(session: Session, new: Path, options: UpdateOptions, progress: Pr
 
 
 def _rolled_back(session: Session, failure: McrError | str) -> UpdateResult:
-    try:
-        session.rollback()
-    except McrError as error:
-        session.warnings.append(f"while rolling back: {error}")
-    except KeyboardInterrupt:
-        pass  # once more: this is what was asked for
-    return session.result(Verdict.ROLLED_BACK, failure)
+    with deferred_interrupts(forgotten=True):
+        try:
+            session.rollback()
+        except McrError as error:
+            session.warnings.append(f"while rolling back: {error}")
+        return session.result(Verdict.ROLLED_BACK, failure)
 
 
 def _steps(session: Session, new: Path, options: UpdateOptions, progress: Progress) -> UpdateResult:
