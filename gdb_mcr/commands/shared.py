@@ -65,7 +65,10 @@ def the_program(context: Context, old: ProgramRef | None) -> ProgramRef:
 
     :raises UsageError: none was named and the front end knows none.
     """
-    return old if isinstance(old, Path) else the_pid(context, old)
+    try:
+        return old if isinstance(old, Path) else the_pid(context, old)
+    except UsageError as error:
+        raise UsageError("which old build?", hint="give a server's process id or a file before the new one") from error
 
 
 def options_of(

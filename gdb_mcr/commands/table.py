@@ -46,7 +46,11 @@ def find(name: str, front_end: FrontEnd) -> Command:
             if front_end in one.front_ends:
                 return one
             raise UsageError(f"{name} does not work here", hint=_where(one))
-    near = did_you_mean(name, [one.name for one in available(front_end)])
+    # `mcr update` and `mcr-update` are what the verb is called elsewhere.
+    bare = name.removeprefix("mcr").lstrip("-")
+    if name != bare and front_end is FrontEnd.SHELL:
+        raise UsageError(f"there is no verb `{name}`", hint="leave out `mcr`: verbs have their bare names here")
+    near = did_you_mean(bare, [one.name for one in available(front_end)])
     raise UsageError(f"there is no verb `{name}`", hint=near or "`help` lists the verbs")
 
 

@@ -237,9 +237,12 @@ def test_annotations_need_files_and_both_programs_or_none(cli: FakeFrontEnd) -> 
         cli.type("annotations a.mcr --old 12")
 
 
+@pytest.mark.usefixtures("new")
 def test_without_any_server_the_question_is_which(shell: FakeFrontEnd) -> None:
     with pytest.raises(UsageError, match="which server"):
         shell.type("threads")
+    with pytest.raises(UsageError, match="which old build"):
+        shell.type("check new")
 
 
 def test_tools_are_the_front_end_s(cli: FakeFrontEnd) -> None:

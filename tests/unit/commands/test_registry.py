@@ -95,5 +95,12 @@ def test_find_names_the_nearest_verb_of_this_front_end() -> None:
     assert caught.value.hint == "did you mean `update`?"
 
 
+@pytest.mark.parametrize("name", ["mcr", "mcr-update"])
+def test_verb_as_other_front_ends_call_it_is_told_its_name_in_the_shell(name: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        find(name, FrontEnd.SHELL)
+    assert "leave out `mcr`" in caught.value.hint
+
+
 def test_available_are_those_of_the_front_end() -> None:
     assert {"shell", "gdbinit"}.isdisjoint(one.name for one in available(FrontEnd.GDB))
