@@ -232,11 +232,10 @@ enum mcr_error {
 
 /* OPEN and CLOSE are the controller's, the rest libmcr's. */
 enum mcr_tracker_request {
-    MCR_TRACKER_NONE = 0,
+    MCR_TRACKER_NONE = 0, /* nothing is asked, or it has been done */
     MCR_TRACKER_OPEN = 1,
     MCR_TRACKER_CLOSE = 2,
-    MCR_TRACKER_BUSY = 3,
-    MCR_TRACKER_DONE = 4
+    MCR_TRACKER_BUSY = 3
 };
 
 struct mcr_table {
@@ -268,10 +267,13 @@ struct mcr_control {
     int32_t pid;
     uint64_t startup_end_ns; /* CLOCK_MONOTONIC; 0 while start-up lasts */
 
-    /* Quiescence: the only words that the controller writes in O. `hold` is a futex: 0 run, 1 hold. */
+    /* Quiescence: the words that the controller writes in O. `hold` is a futex: 0 run, 1 hold. */
     volatile uint32_t hold;
     volatile uint32_t held;             /* threads held now */
     volatile uint64_t hold_deadline_ns; /* CLOCK_MONOTONIC; threads run on after it whatever `hold` says */
+    /* Which pages O writes: the controller asks, a thread on its way to a wait serves it (tracker.c). */
+    volatile uint32_t tracker;   /* enum mcr_tracker_request */
+    volatile int32_t tracker_fd; /* O's userfaultfd while it is open, -1, or -errno of the last request */
 
     uint64_t window; /* heap window address, 0 without one */
     uint64_t window_size;
@@ -287,10 +289,6 @@ struct mcr_control {
     int32_t highest_fd; /* the highest descriptor number seen */
     int32_t channel_fd; /* N: where the channel stands now, -1 none */
     uint32_t withheld;  /* operations withheld so far */
-
-    /* Which pages O writes: the controller asks, a thread on its way to a wait serves it (tracker.c). */
-    volatile uint32_t tracker;   /* enum mcr_tracker_request */
-    volatile int32_t tracker_fd; /* O's userfaultfd while it is open, -1, or -errno of the last request */
 };
 
 /* ---------------------------------------------------------------- settings (a sealed memfd at MCR_SETTINGS_FD) */

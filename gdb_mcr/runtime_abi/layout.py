@@ -37,7 +37,6 @@ class TrackerRequest(IntEnum):
     OPEN = 1
     CLOSE = 2
     BUSY = 3
-    DONE = 4
 
 
 class State(IntEnum):
@@ -284,6 +283,8 @@ class ControlBlock(ctypes.Structure):
         ("hold", c_uint32),
         ("held", c_uint32),
         ("hold_deadline_ns", c_uint64),
+        ("tracker", c_uint32),
+        ("tracker_fd", c_int32),
         ("window", c_uint64),
         ("window_size", c_uint64),
         ("banks", Bank * BANKS),
@@ -296,6 +297,4 @@ class ControlBlock(ctypes.Structure):
         ("highest_fd", c_int32),
         ("channel_fd", c_int32),
         ("withheld", c_uint32),
-        ("tracker", c_uint32),
-        ("tracker_fd", c_int32),
     )

@@ -230,7 +230,7 @@ struct mcr_wait {
 };
 #define MCR_PC ((uint64_t)__builtin_return_address(0))
 enum mcr_verdict mcr_wait_arrive(struct mcr_wait *wait);
-void mcr_tracker_serve(void); /* tracker.c: does what the controller has asked for, if it has */
+void mcr_tracker_serve(void);                       /* tracker.c: does what the controller has asked for, if it has */
 int64_t mcr_wait_left(const struct mcr_wait *wait); /* of timeout_ns, after the time held; -1 = for ever */
 void mcr_wait_park(void);                           /* N: the update is lost; waits for its end */
 void mcr_release(void);                             /* N: everything held goes on */
@@ -240,7 +240,8 @@ void mcr_conditions_release(void);
 bool mcr_wait_holds(uint32_t kind); /* a wait of the caller would be held now */
 
 static inline struct mcr_thread *mcr_wait_quick(uint32_t kind, uint64_t pc) {
-    if (__builtin_expect(mcr_control.state != MCR_STATE_SERVING || mcr_control.hold || !mcr_self.thread, 0))
+    if (__builtin_expect(
+            mcr_control.state != MCR_STATE_SERVING || mcr_control.hold || mcr_control.tracker || !mcr_self.thread, 0))
         return NULL;
     struct mcr_thread *thread = (struct mcr_thread *)mcr_control.threads.address + (mcr_self.thread - 1);
     thread->wait_pc = pc;

@@ -36,5 +36,5 @@ void mcr_tracker_serve(void) {
     close_tracker();
     if (wanted == MCR_TRACKER_OPEN)
         open_tracker();
-    __atomic_store_n(&mcr_control.tracker, MCR_TRACKER_DONE, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&mcr_control.tracker, MCR_TRACKER_NONE, __ATOMIC_SEQ_CST);
 }
