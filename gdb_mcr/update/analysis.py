@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,12 +58,15 @@ def program_file(program: ProgramRef) -> Path:
         return program
     link = Path(f"/proc/{program}/exe")
     try:
-        link.readlink()
+        named = link.readlink()
     except FileNotFoundError:
         raise TargetError(f"there is no process {program}", hint="see `mcr status` for the servers that run") from None
     except PermissionError:
         hint = "run mcr as the server's user or as root"
         raise TargetError(f"not permitted to look at process {program}", hint=hint) from None
+    with suppress(OSError):
+        if named.samefile(link):
+            return named
     return link
 
 
