@@ -39,6 +39,26 @@ RECIPES = {
         binaries=("bin/memcached",),
         has_autotools=True,
     ),
+    "nginx": Recipe(
+        packages=("libpcre2-dev", "libssl-dev", "zlib1g-dev"),
+        commands=(
+            (
+                "./configure",
+                "--prefix={prefix}",
+                "--with-cc-opt={cflags} -Wno-error",
+                "--with-threads",
+                "--with-http_ssl_module",
+                "--with-http_v2_module",
+                "--with-http_stub_status_module",
+                "--with-http_realip_module",
+            ),
+            ("make", "-j{jobs}"),
+            ("make", "install"),
+        ),
+        binaries=("sbin/nginx",),
+        # It names no CVE: header fields without a limit to their number (HTTP/2 bomb).
+        security_patches=r"FIX-HTTP2bomb",
+    ),
     "redis": Recipe(
         packages=("pkg-config",),
         # 8.x would default to -O3 -flto without OPTIMIZATION. Debug information is on by default.

@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"render"}),
     frozenset({"update"}),
     frozenset({"quiescence", "reinit", "tracing", "comparison"}),
-    frozenset({"debugger", "dwarf", "annotations", "runtime_abi", "engine", "proc"}),
+    frozenset({"debugger", "dwarf", "annotations", "runtime_abi", "engine", "proc", "machine_code"}),
     frozenset({"debugger.base"}),
     frozenset({"model"}),
     frozenset({"errors", "units", "paths", "source", ""}),
@@ -38,6 +38,7 @@ THIRD_PARTY = {
     "lark": ("annotations",),
     "pygdbmi": ("debugger.mi_transport",),
     "prompt_toolkit": ("console",),
+    "capstone": ("machine_code",),
     "ctypes": ("engine", "runtime_abi", "proc"),
 }
 """Module from outside to the rooms or modules that may import it; of the standard library only ctypes."""

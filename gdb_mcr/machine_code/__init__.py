@@ -1,0 +1,1 @@
+"""Machine code to instructions; the only importer of capstone."""
