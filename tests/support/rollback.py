@@ -10,7 +10,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +21,14 @@ from gdb_mcr.errors import McrError
 from gdb_mcr.model.steps import Phase
 from gdb_mcr.update.faults import VARIABLE, Fault, FaultAction, When
 from tests.support.descendants import adopting, descendants, reap, wait_for_leftovers
+from tests.support.disturb import Disturb, nothing
 from tests.support.fingerprint import Fingerprint, debugger_traces, take_fingerprint
 from tests.support.mcr_server import ROOT, McrServer, mcr
 from tests.support.memcached import (
     ClientFailure,
     ItemPlan,
     Load,
+    LoadResult,
     MemcachedClient,
     fill,
     free_port,
@@ -47,8 +49,6 @@ _CONNECTIONS = 4
 _KEPT_FILES = ("history.jsonl",)
 
 ALL_FAULTS = tuple(Fault(phase, when, action) for phase in Phase for when in When for action in FaultAction)
-
-Disturb = Callable[[subprocess.Popen[str]], None]
 
 
 def is_after_commit(fault: Fault) -> bool:
@@ -71,6 +71,8 @@ class Outcome:
     errors: str
     result: Mapping[str, Any]
     """Its JSON, empty if it wrote none."""
+    began: float
+    """CLOCK_MONOTONIC, in seconds."""
     seconds: float
 
     @property
@@ -129,7 +131,7 @@ class FaultBench:
             self._send_half()
             self._load = stack.enter_context(Load(self._port, 4, rate=200.0))
             self._known = set(descendants())
-            warm = self._update(lambda _: None, {}, "--dry-run")
+            warm = self._update(nothing, {}, "--dry-run")
             assert warm.status == 0, warm
             self._stack = stack.pop_all()
         return self
@@ -144,14 +146,14 @@ class FaultBench:
         """The process that serves now."""
         return self._server.pid
 
-    def stall_s(self) -> float:
-        """Ends the load: the longest time for which no client got an answer."""
-        return self._load.stop().stall.seconds
+    def stop_load(self) -> LoadResult:
+        """Ends the load, and with it the use of the bench: what the clients saw all the time."""
+        return self._load.stop()
 
     def run(self, fault: Fault) -> FaultReport:
         """One update that breaks at ``fault``."""
         name, after = fault_name(fault), is_after_commit(fault)
-        report = self.run_with(name, lambda _: None, {VARIABLE: name}, committed=after)
+        report = self.run_with(name, nothing, {VARIABLE: name}, committed=after)
         killed = fault.action is FaultAction.KILL_CONTROLLER
         wanted = ("", -9) if killed else ("committed", 0) if after else ("rolled-back", 3)
         seen = (report.outcome.result.get("verdict", ""), report.outcome.status)
@@ -186,6 +188,12 @@ class FaultBench:
         problems += self._problems(None if changed else before, first_answer_s)
         return FaultReport(name, outcome, changed, first_answer_s, leftovers_s, tuple(problems))
 
+    def lose_server(self, disturb: Disturb) -> tuple[Outcome, dict[int, str]]:
+        """One update that ends the server: how it ended, and which processes it left. The bench is of no use then."""
+        outcome = self._update(disturb, {})
+        left, _ = wait_for_leftovers(self._known, LEFTOVER_S)
+        return outcome, left
+
     # ---- parts
 
     def _update(self, disturb: Disturb, environment: Mapping[str, str], *options: str) -> Outcome:
@@ -207,7 +215,7 @@ class FaultBench:
         seconds = time.monotonic() - began
         text = file.read_text() if file.exists() else ""
         file.unlink(missing_ok=True)
-        return Outcome(process.returncode, output, errors, json.loads(text) if text else {}, seconds)
+        return Outcome(process.returncode, output, errors, json.loads(text) if text else {}, began, seconds)
 
     # A new connection, as any client would make one.
     def _first_answer(self) -> float:
