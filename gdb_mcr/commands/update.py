@@ -28,7 +28,8 @@ from gdb_mcr.model.results import UpdateResult
     description="Starts the new build with the old server's arguments, environment, directory and credentials, "
     "stops the old server at a quiescent point, moves its memory, descriptors and threads' state over, looks the new "
     "server over, and only then lets it serve and ends the old one. Exit status: 0 committed, 1 refused because of "
-    "findings, 2 bad usage, 3 rolled back after a failure. Unless it is 0, the old server serves on.",
+    "findings, 2 bad usage or input (nothing was touched), 3 rolled back after a failure. Unless it is 0, the old "
+    "server serves on.",
     category=Category.UPDATE,
     arguments=(PID, NEW, ANNOTATIONS, ARGS, DRY_RUN, TIMEOUT, YES_TO, POLICY, MEMORY),
     examples=(
