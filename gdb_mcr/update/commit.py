@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from contextlib import suppress
 
 from gdb_mcr.debugger.base import Debugger
 from gdb_mcr.debugger.target_process import is_alive
@@ -54,16 +55,19 @@ def commit_new(new: NewServer, old: Pidfd) -> list[str]:
 
 # Without a good answer the order may still be on its way. N is stopped, so that what is seen then stays true.
 def _took_over(new: NewServer, old_pid: int) -> bool:
-    try:
-        with Pidfd(new.pid) as process:
-            process.send_signal(signal.SIGSTOP)
-            gone = _is_gone(old_pid)
-            process.send_signal(signal.SIGCONT if gone else signal.SIGKILL)
-    except TargetError as error:  # N has ended
-        if _is_gone(old_pid):
-            raise UpdateFailed("the new server ended right after it had ended the old one") from error
+    _signal(new.pid, signal.SIGSTOP)
+    gone = _is_gone(old_pid)
+    if not is_alive(new.pid):
+        if gone:
+            raise UpdateFailed("the new server ended right after it had ended the old one")
         return False
+    _signal(new.pid, signal.SIGCONT if gone else signal.SIGKILL)
     return gone
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with suppress(TargetError), Pidfd(pid) as process:
+        process.send_signal(number)
 
 
 def _is_gone(pid: int) -> bool:
