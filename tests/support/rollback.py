@@ -240,8 +240,9 @@ class FaultBench:
         return owners[0] if len(owners) == 1 else 0
 
     def _files(self) -> set[str]:
-        found = {str(one) for top in (self._directory, Path("/dev/shm")) for one in top.rglob("*") if one.is_file()}
-        return {one for one in found if not one.endswith(_KEPT_FILES)}
+        ours = [one for one in self._directory.rglob("*") if one.is_file() and one.name not in _KEPT_FILES]
+        shared = Path("/dev/shm").glob("*mcr*")
+        return {str(one) for one in (*ours, *shared)}
 
     def _problems(self, before: Fingerprint | None, first_answer_s: float) -> Iterator[str]:
         if first_answer_s >= SERVICE_S:
