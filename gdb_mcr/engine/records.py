@@ -96,6 +96,7 @@ class ObjectFlag(IntFlag):
     RULED_OWNER = 1 << 11
     HELD_INSIDE = 1 << 12
     SETTLED = 1 << 13
+    OLD_WINS = 1 << 14
 
 
 class EventKind(IntEnum):
@@ -111,6 +112,7 @@ class EventKind(IntEnum):
     UNKNOWN_ENUM = 8
     NO_HOME = 9
     MIXED = 10
+    STRUCTURE = 11
 
 
 class Extent(ctypes.Structure):
@@ -220,10 +222,18 @@ class Pair(ctypes.Structure):
     )
 
 
+class SymbolKind(IntEnum):
+    """enum mcr_symbol_kind."""
+
+    CONSTANT = 0
+    CODE = 1
+    RESIZED = 2
+
+
 class Symbol(ctypes.Structure):
     """struct mcr_symbol."""
 
-    _fields_ = (("old_address", c_uint64), ("size", c_uint64), ("new_address", c_uint64), ("is_code", c_uint64))
+    _fields_ = (("old_address", c_uint64), ("size", c_uint64), ("new_address", c_uint64), ("kind", c_uint64))
 
 
 class Event(ctypes.Structure):
@@ -255,7 +265,7 @@ STATISTICS = (
     *("pointers", "likely_pointers", "code_pointers", "pinned", "nonupdatable"),
     *("merged_fields", "both_changed", "kept_new", "taken_old"),
     *("translated", "bytes_moved", "objects_moved", "objects_converted", "patches", "patch_bytes"),
-    *("site_agreements", "site_disagreements", "disqualified_sites"),
+    *("site_agreements", "site_disagreements", "disqualified_sites", "old_structures"),
 )
 
 

@@ -36,6 +36,7 @@ class FindingWriter:
             EventKind.UNKNOWN_ENUM: self._unknown_enum,
             EventKind.NO_HOME: self._no_home,
             EventKind.MIXED: self._mixed,
+            EventKind.STRUCTURE: self._structure,
         }
 
     def findings(self, only: int = NONE) -> list[Finding]:
@@ -176,6 +177,14 @@ class FindingWriter:
         settle = f"keep old {kept};\nkeep new {kept};"
         name = self._explain.short_name(event.object)
         return Finding(f"R11:{name}", "R11", False, text, self._path(event.object), settle)
+
+    def _structure(self, event: Event) -> Finding:
+        name = self._explain.short_name(event.object)
+        text = (
+            f"the old server has changed the structure that {self._explain.name(event.object)} is part of, and the new "
+            "build's start-up links it otherwise: it goes over as a whole, without what the new build added to it"
+        )
+        return Finding(f"R11:structure of {name}", "R11", False, text, self._path(event.object), "")
 
 
 def audit_findings(transfer: StateTransfer, explainer: Explainer, hits: list[tuple[int, int]]) -> list[Finding]:

@@ -156,8 +156,15 @@ def island_places(image: Range, size: int, taken: Iterable[Range]) -> Iterable[i
 
 
 def read_only_ranges(program: Program, bias: int) -> list[Range]:
-    """Pages of O's image that hold constants and no writable data: what the ghost shows as it was."""
-    constant = [section.range for section in program.sections if not section.writable and not section.executable]
+    """Pages of O's image that hold constants and no writable data: what the ghost shows as it was.
+
+    Constants with addresses in them stand in .data.rel.ro, read-only once the dynamic linker is done (PT_GNU_RELRO).
+    """
+    constant = [
+        section.range
+        for section in program.sections
+        if not section.executable and (not section.writable or section.name.startswith(".data.rel.ro"))
+    ]
     pages = [Range(align_down(bias + one.start, PAGE), align_up(bias + one.end, PAGE)) for one in constant]
     return merge_ranges(pages)
 

@@ -19,6 +19,7 @@ from gdb_mcr.engine.records import (
     Pair,
     ShapeKind,
     Symbol,
+    SymbolKind,
 )
 from gdb_mcr.engine.tracer import EngineTables, ImageExtent, Tracer
 from gdb_mcr.model.layout import LayoutComparer
@@ -266,8 +267,16 @@ class StateTransfer:
         objects = self.tracer.objects()
         for pair in self._pairs:
             index = self.tracer.find(pair.address)
-            if index is not None and objects[index].kind is ObjectKind.CHUNK and objects[index].type != NONE:
-                pair.program = self._tables.shape_programs[objects[index].type]
+            if index is None or objects[index].kind is not ObjectKind.CHUNK:
+                continue
+            one = objects[index]
+            if one.type != NONE:
+                pair.program = self._tables.shape_programs[one.type]
+            if pair.new_address == one.address and not self._is_changed(one.type):
+                pair.new_size = max(pair.new_size, one.size)  # O has grown it since; its place is large enough
+
+    def _is_changed(self, shape: int) -> bool:
+        return shape != NONE and bool(self._tables.shape_changed[shape])
 
     # ---- symbols
 
@@ -281,7 +290,7 @@ class StateTransfer:
             target = self.match.functions.get(index)
             home = new.bias + new.program.functions[target].start if target is not None else 0
             size = function.end - function.start
-            yield Symbol(old_address=old.bias + function.start, size=size, new_address=home, is_code=1)
+            yield Symbol(old_address=old.bias + function.start, size=size, new_address=home, kind=SymbolKind.CODE)
 
     def _constant_symbols(self, old: LoadedModule, new: LoadedModule) -> Iterable[Symbol]:
         for index, variable in enumerate(old.program.variables):
@@ -289,13 +298,13 @@ class StateTransfer:
             if variable.writable or variable.thread_local or target is None or not variable.size:
                 continue
             there = new.program.variables[target]
-            if there.size != variable.size or there.writable:
+            if there.writable:
                 continue
             yield Symbol(
                 old_address=old.bias + variable.address,
                 size=variable.size,
                 new_address=new.bias + there.address,
-                is_code=0,
+                kind=SymbolKind.CONSTANT if there.size == variable.size else SymbolKind.RESIZED,
             )
 
 

@@ -29,17 +29,44 @@ static bool is_bad(const struct mcr_engine *engine, uint64_t value) {
     return !symbol || symbol->old_address != value || !symbol->new_address;
 }
 
-static void look_at(struct audit *audit, const uint8_t *bytes, uint64_t address, uint64_t size) {
+/* Whether the type that O's object has says that no pointer can stand there. N's layout must be the same. */
+static bool is_number(const struct mcr_engine *engine, const struct mcr_object *object, uint64_t offset) {
+    uint32_t program = mcr_object_program(engine, object);
+    if (object->type == MCR_NONE || program == MCR_NONE || !engine->tables.programs[program].identical ||
+        offset >= object->size)
+        return false;
+    uint64_t inside = mcr_reduce_offset(engine, object, offset), size = engine->tables.types[object->type].size;
+    bool in_tail = inside >= size && !(engine->interest[object->type] & INTEREST_FLEXIBLE);
+    return !in_tail && !mcr_type_may_point(engine, object->type, inside);
+}
+
+/* O's object whose place in N holds the address. */
+static const struct mcr_object *object_in_new(const struct mcr_engine *engine, uint64_t address, uint64_t *offset) {
+    for (uint32_t i = 0; i < engine->pair_count; i++) {
+        *offset = address - engine->pairs[i].new_address;
+        if (engine->pairs[i].new_address && *offset < engine->pairs[i].new_size)
+            return &engine->objects[engine->pairs[i].object];
+    }
+    return NULL;
+}
+
+/* `holder`: O's object that stands there in N; NULL = to be found. */
+static void look_at(struct audit *audit, const struct mcr_object *holder, const uint8_t *bytes, uint64_t address,
+                    uint64_t size) {
     const struct mcr_engine *engine = audit->engine;
     const struct mcr_tables *tables = &engine->tables;
     struct words words = mcr_words_of(engine, address, bytes, 0, size);
     mcr_words_between(&words, engine->low < tables->text_start ? engine->low : tables->text_start,
                       engine->high > tables->text_end ? engine->high : tables->text_end);
     for (uint64_t value; mcr_words_next(&words, &value);) {
+        uint64_t at = address + words.at - 8, offset = holder ? at - holder->address : 0;
         if (!is_bad(engine, value))
             continue;
+        const struct mcr_object *one = holder ? holder : object_in_new(engine, at, &offset);
+        if (one && is_number(engine, one, offset))
+            continue;
         if (audit->found < audit->capacity)
-            audit->hits[audit->found] = (struct mcr_hit){address + words.at - 8, value};
+            audit->hits[audit->found] = (struct mcr_hit){at, value};
         audit->found++;
     }
 }
@@ -60,10 +87,10 @@ uint64_t mcr_engine_audit(struct mcr_engine *engine, struct mcr_hit *hits, uint6
         uint64_t size = object->pair == MCR_NONE ? object->size : engine->pairs[object->pair].new_size;
         const uint8_t *bytes = mcr_image_at(engine, MCR_IMAGE_THEIRS, object->address, size);
         if (bytes)
-            look_at(&audit, bytes, object->address, size);
+            look_at(&audit, object, bytes, object->address, size);
     }
     for (uint64_t i = 0; i < engine->patch_count; i++)
-        look_at(&audit, engine->patch_bytes + engine->patches[i].offset, engine->patches[i].address,
+        look_at(&audit, NULL, engine->patch_bytes + engine->patches[i].offset, engine->patches[i].address,
                 engine->patches[i].size);
     return audit.found;
 }

@@ -64,7 +64,7 @@ static bool decide(struct mcr_engine *engine, struct conversion *c, const struct
                    uint64_t length, bool differs, bool is_pointer) {
     if (op->flags & MCR_OPFLAG_KEEP_NEW)
         return false;
-    if (!at->base || (op->flags & MCR_OPFLAG_KEEP_OLD))
+    if (!at->base || (op->flags & MCR_OPFLAG_KEEP_OLD) || (engine->objects[c->object].flags & MCR_OBJECT_OLD_WINS))
         return true;
     engine->statistics.merged_fields++;
     if (memcmp(at->theirs, at->base, length) == 0) {

@@ -135,7 +135,8 @@ enum mcr_object_flag {
     MCR_OBJECT_INTERIOR_TYPED = 1 << 10, /* typed pointers of a changed type point into its untyped bytes */
     MCR_OBJECT_RULED_OWNER = 1 << 11,    /* its library's words may point into ruled types */
     MCR_OBJECT_HELD_INSIDE = 1 << 12,    /* a likely pointer points to a field that N has elsewhere */
-    MCR_OBJECT_SETTLED = 1 << 13         /* free or plain by annotation: no other pointer's type counts */
+    MCR_OBJECT_SETTLED = 1 << 13,        /* free or plain by annotation: no other pointer's type counts */
+    MCR_OBJECT_OLD_WINS = 1 << 14        /* part of a linked structure that both sides changed: O's values count */
 };
 #define MCR_OBJECT_KIND_SHIFT 28
 
@@ -164,10 +165,16 @@ struct mcr_pair {
     uint64_t merges;    /* 1 = N has its own object there: three-way merge; 0 = moved */
 };
 
+enum mcr_symbol_kind {
+    MCR_SYMBOL_CONSTANT = 0,
+    MCR_SYMBOL_CODE = 1,
+    MCR_SYMBOL_RESIZED = 2 /* a constant that N has in another size: only its start has a counterpart */
+};
+
 /* Functions and named constants of O's image, sorted by old_address, not overlapping. */
 struct mcr_symbol {
-    uint64_t old_address, size, new_address; /* new_address 0 = N lacks it, or has it with other contents */
-    uint64_t is_code;
+    uint64_t old_address, size, new_address; /* new_address 0 = N lacks it */
+    uint64_t kind;                           /* enum mcr_symbol_kind */
 };
 
 /* ---- results ---- */
@@ -176,7 +183,7 @@ struct mcr_statistics {
     uint64_t pointers, likely_pointers, code_pointers, pinned, nonupdatable;
     uint64_t merged_fields, both_changed, kept_new, taken_old;
     uint64_t translated, bytes_moved, objects_moved, objects_converted, patches, patch_bytes;
-    uint64_t site_agreements, site_disagreements, disqualified_sites;
+    uint64_t site_agreements, site_disagreements, disqualified_sites, old_structures;
 };
 
 enum mcr_event_kind {
@@ -189,7 +196,9 @@ enum mcr_event_kind {
     MCR_EVENT_CHANGED_IN_OPAQUE = 7, /* R1: detail = O type */
     MCR_EVENT_UNKNOWN_ENUM = 8,
     MCR_EVENT_NO_HOME = 9, /* R2: O changed a whole object that N lacks */
-    MCR_EVENT_MIXED = 10   /* R11: the object took fields from O while another one, at `offset`, has N's own value */
+    MCR_EVENT_MIXED = 10,  /* R11: the object took fields from O while another one, at `offset`, has N's own value */
+    MCR_EVENT_STRUCTURE =
+        11 /* R11: N has linked it otherwise; its structure is O's; detail = the structure's first object */
 };
 
 struct mcr_event {

@@ -114,6 +114,8 @@ void mcr_types_learn(struct mcr_engine *engine);
 uint32_t mcr_elements(const struct mcr_engine *engine, const struct mcr_object *object);
 /* Whether `wanted` stands at `offset` in an object of `type` (itself, a member, an element; offset already reduced). */
 bool mcr_type_holds(const struct mcr_engine *engine, uint32_t type, uint64_t offset, uint32_t wanted);
+/* Whether a word at `offset` may be a pointer; false for numbers, bit fields and padding. */
+bool mcr_type_may_point(const struct mcr_engine *engine, uint32_t type, uint64_t offset);
 /* Whether the byte at `offset` lies in a part of a ruled type. */
 bool mcr_type_ruled_at(const struct mcr_engine *engine, uint32_t type, uint64_t offset);
 uint64_t mcr_reduce_offset(const struct mcr_engine *engine, const struct mcr_object *object, uint64_t offset);
@@ -130,6 +132,9 @@ uint32_t mcr_object_program(const struct mcr_engine *engine, const struct mcr_ob
 void mcr_growth_learn(struct mcr_engine *engine);
 bool mcr_growth_is_length(const struct mcr_engine *engine, uint64_t address); /* of four bytes in O */
 bool mcr_growth_is_own_slot(const struct mcr_engine *engine, uint64_t object_offset, uint64_t object_size);
+
+/* structures.c: linked structures that both sides changed (DESIGN section 9) */
+void mcr_structures_settle(struct mcr_engine *engine);
 
 /* convert.c */
 struct conversion {

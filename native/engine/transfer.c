@@ -84,11 +84,23 @@ static void convert_element(struct mcr_engine *engine, uint32_t program, struct 
     whole->taken = element.taken, whole->kept_offset = element.kept_offset;
 }
 
-/* One run of words that may be pointers, the same on both sides. */
-static bool is_opaque(const struct mcr_engine *engine, const struct mcr_program *program) {
+/* Nothing but one run of bytes of this kind, the same on both sides. */
+static bool is_run(const struct mcr_engine *engine, const struct mcr_program *program, uint8_t code) {
     const struct mcr_op *op = &engine->tables.ops[program->first];
-    return program->count == 1 && op->code == MCR_OP_OPAQUE && !op->flags && op->length == program->old_size &&
+    return program->count == 1 && op->code == code && !op->flags && op->length == program->old_size &&
            program->old_size == program->new_size && program->old_size % 8 == 0;
+}
+
+/* The tail of an object that stays as it is, from `from` on, at once; false: element by element. */
+static bool fix_tail(struct mcr_engine *engine, const struct mcr_object *object, const struct mcr_program *tail,
+                     const struct conversion *whole, uint64_t from) {
+    uint64_t size = (object->size - from) / tail->old_size * tail->old_size;
+    if (is_run(engine, tail, MCR_OP_WORDS) || is_run(engine, tail, MCR_OP_DATA))
+        return true;
+    if (!is_run(engine, tail, MCR_OP_OPAQUE))
+        return false;
+    mcr_fix_words(engine, whole->out + from, object->address + from, size, whole->ruled);
+    return true;
 }
 
 /* Elements, then the tail: a flexible array by its own program, anything else as opaque bytes. */
@@ -107,11 +119,8 @@ static void convert_elements(struct mcr_engine *engine, const struct mcr_object 
         return;
     }
     const struct mcr_program *tail = &engine->tables.programs[one->tail_program];
-    if (whole->out == whole->theirs && is_opaque(engine, tail)) {
-        uint64_t address = object->address + from, size = (object->size - from) / tail->old_size * tail->old_size;
-        mcr_fix_words(engine, whole->out + to, address, size, whole->ruled);
+    if (whole->out == whole->theirs && from == to && fix_tail(engine, object, tail, whole, from))
         return;
-    }
     for (; from + tail->old_size <= object->size && to + tail->new_size <= whole->out_size;
          from += tail->old_size, to += tail->new_size)
         convert_element(engine, one->tail_program, whole, from, to);
@@ -267,6 +276,7 @@ static void transfer_object(struct mcr_engine *engine, uint32_t index) {
 
 int mcr_engine_transfer(struct mcr_engine *engine) {
     mcr_growth_learn(engine);
+    mcr_structures_settle(engine);
     engine->touched_count = 0;
     for (uint64_t i = 0; i < engine->object_count; i++)
         transfer_object(engine, (uint32_t)i);

@@ -112,12 +112,12 @@ static enum landing land_in_object(struct mcr_engine *engine, const struct mcr_o
 
 static enum landing land_in_image(struct mcr_engine *engine, uint64_t value, uint64_t *ret) {
     const struct mcr_symbol *symbol = mcr_find_symbol(engine, value);
-    if (!symbol || (symbol->is_code && value != symbol->old_address))
+    if (!symbol || (symbol->kind != MCR_SYMBOL_CONSTANT && value != symbol->old_address))
         return value >= engine->tables.text_start && value < engine->tables.text_end ? LANDS_UNKNOWN : LANDS_SAME;
     if (!symbol->new_address)
-        return symbol->is_code ? LANDS_LOST : LANDS_SAME; /* constants stay readable in the ghost */
+        return symbol->kind == MCR_SYMBOL_CODE ? LANDS_LOST : LANDS_SAME; /* constants stay readable in the ghost */
     *ret = symbol->new_address + (value - symbol->old_address);
-    return symbol->is_code ? LANDS_CODE : LANDS_MOVED;
+    return symbol->kind == MCR_SYMBOL_CODE ? LANDS_CODE : LANDS_MOVED;
 }
 
 enum landing mcr_translate(struct mcr_engine *engine, uint64_t value, uint64_t *ret) {

@@ -115,6 +115,18 @@ bool mcr_type_holds(const struct mcr_engine *engine, uint32_t type, uint64_t off
     return false;
 }
 
+bool mcr_type_may_point(const struct mcr_engine *engine, uint32_t type, uint64_t offset) {
+    while (type != MCR_NONE) {
+        const struct mcr_type *one = &engine->tables.types[type];
+        if (one->kind == MCR_TYPE_POINTER || one->kind == MCR_TYPE_CODE)
+            return offset == 0;
+        if (one->kind == MCR_TYPE_WORDS || one->kind == MCR_TYPE_OPAQUE)
+            return true;
+        type = descend(engine, type, &offset);
+    }
+    return false;
+}
+
 bool mcr_type_ruled_at(const struct mcr_engine *engine, uint32_t type, uint64_t offset) {
     while (type != MCR_NONE) {
         if (engine->tables.type_flags[type] & MCR_TYPE_RULED)

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from gdb_mcr.engine.records import EventKind, ObjectFlag, OpFlag, Symbol
+from gdb_mcr.engine.records import EventKind, ObjectFlag, OpFlag, Symbol, SymbolKind
 from gdb_mcr.tracing.policy import Policy
 from tests.support.transfer_rig import GLOBALS, HEAP, NEW_GLOBALS, NEW_HEAP, Outcome, Rig
 from tests.support.type_builder import Types
@@ -164,7 +164,7 @@ def test_client_bytes_that_look_like_pointers_are_not_rewritten(rig: Rig) -> Non
 
 def test_function_pointers_and_named_starts_are_rewritten_even_in_opaque_memory(rig: Rig) -> None:
     entry = GLOBALS - 0x4000
-    rig.symbols.append(Symbol(old_address=entry, size=64, new_address=0x90000, is_code=1))
+    rig.symbols.append(Symbol(old_address=entry, size=64, new_address=0x90000, kind=SymbolKind.CODE))
     rig.variable(0, rig.old.long, 0x300, rig.new.long)
     rig.chunk(0, 32)
     put(rig.heap, 0, entry, entry + 1, GLOBALS)
@@ -173,7 +173,7 @@ def test_function_pointers_and_named_starts_are_rewritten_even_in_opaque_memory(
 
 def test_a_pointer_to_a_function_that_n_lacks_is_reported(rig: Rig) -> None:
     entry = GLOBALS - 0x4000
-    rig.symbols.append(Symbol(old_address=entry, size=64, new_address=0, is_code=1))
+    rig.symbols.append(Symbol(old_address=entry, size=64, new_address=0, kind=SymbolKind.CODE))
     rig.variable(0, rig.old.pointer(rig.old.function), 0, rig.new.pointer(rig.new.function))
     put(rig.theirs, 0, entry)
     assert _kinds(rig.run()) == [EventKind.LOST_POINTER]
