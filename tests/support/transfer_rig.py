@@ -145,6 +145,11 @@ class Rig:
         tracer.index()
         tracer.set_pairs(pairs)
         tracer.trace()
+        for pair in pairs:
+            index = tracer.find(pair.address)
+            if index is not None and tracer.objects()[index].kind is ObjectKind.CHUNK:
+                shape = tracer.objects()[index].type
+                pair.program = NONE if shape == NONE else tables.shape_programs[shape]
         for index, size in tracer.outgrown():
             address = tracer.objects()[index].address
             program = tables.shape_programs[tracer.objects()[index].type]
