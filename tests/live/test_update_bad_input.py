@@ -148,6 +148,17 @@ def seized(pid: int) -> Iterator[subprocess.Popen[str]]:
         yield tracer
 
 
+def test_harm_is_seen(served: Served) -> None:
+    """Otherwise these tests would prove nothing."""
+    with Bystander(served.server.pid, served.port, patience_s=0) as one:
+        environment = {**os.environ, **one.environment}
+        with seized(served.server.pid), subprocess.Popen(["sleep", "60"], env=environment) as left:
+            found = "\n".join(one.harm())
+            left.kill()
+        assert f"thread {served.server.pid} is traced by" in found
+        assert f"process {left.pid} still runs: sleep 60" in found
+
+
 def test_server_that_has_a_tracer(served: Served, bystander: Bystander) -> None:
     with seized(served.server.pid) as tracer:
         said = told(served.update(bystander, served.binary), 2)
