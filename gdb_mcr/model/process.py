@@ -148,3 +148,5 @@ class ProcessStatus:
     umask: int
     threads: int
     signals: SignalSets
+    seccomp: int = 0
+    """0 = no filter decides about its system calls."""

@@ -37,6 +37,7 @@ def parse_status(text: str) -> ProcessStatus:
             ignored=_set(fields, "SigIgn"),
             caught=_set(fields, "SigCgt"),
         ),
+        seccomp=int(fields.get("Seccomp", "0")),
     )
 
 

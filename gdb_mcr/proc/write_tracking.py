@@ -1,7 +1,7 @@
 """Which pages of another process have been written since when, told by the kernel while the process runs on.
 
-The process makes a userfaultfd; whoever has a copy of it says which memory is tracked. Nothing blocks: the first write to
-a tracked page costs the process a page fault (1 us) and nothing else. Source: userfaultfd(2), UFFD_FEATURE_WP_ASYNC;
+The process makes a userfaultfd; whoever has a copy of it says which memory is tracked. Nothing blocks: the first write
+to a tracked page costs the process a page fault (1 us) and nothing else. Source: userfaultfd(2), UFFD_FEATURE_WP_ASYNC;
 Documentation/admin-guide/mm/pagemap.rst, PAGEMAP_SCAN (both Linux 6.7).
 """
 
@@ -104,6 +104,7 @@ class WriteTracker:
 
     def _ioctl(self, descriptor: int, request: int, arguments: bytearray) -> int:
         try:
-            return fcntl.ioctl(descriptor, request, arguments, True)
+            result: int = fcntl.ioctl(descriptor, request, arguments, True)
         except OSError as error:
             raise TargetError(f"the kernel does not tell which pages are written: {error.strerror}") from error
+        return result

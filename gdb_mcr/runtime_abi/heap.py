@@ -53,6 +53,11 @@ def read_heap(memory: Reader, control: Control) -> HeapImage:
     return HeapImage(spans, slots, tuple(map(_end, by_bank, control.banks)))
 
 
+def read_used(memory: Reader, control: Control) -> list[Range]:
+    """The memory of each span that holds chunks, without a look at these; in a running process a span may be torn."""
+    return [one for bank in control.banks for one in used_spans(_read_spans(memory, bank))]
+
+
 def coalesce(ranges: Iterable[Range]) -> list[Range]:
     """The ranges sorted and joined where no whole page lies between two of them, so that all of it is mapped."""
     joined: list[Range] = []

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gdb_mcr.debugger.base import Piece, SharedBuffer
+from gdb_mcr.engine.hints import Hints
 from gdb_mcr.engine.tracer import ImageExtent
 from gdb_mcr.model.placement import AllocationPair
 from gdb_mcr.runtime_abi.tables import read_snapshot
@@ -26,11 +27,20 @@ class Image:
 
     buffer: SharedBuffer
     pieces: tuple[Piece, ...]
+    hints: Hints | None = None
+    hinted: int = 0
+    """Bytes at the buffer's start that `hints` has learned about."""
 
     def extents(self) -> list[ImageExtent]:
         """For the engine."""
         return [
-            ImageExtent(Range(one.address, one.address + one.size), self.buffer.view, one.offset) for one in self.pieces
+            ImageExtent(
+                Range(one.address, one.address + one.size),
+                self.buffer.view,
+                one.offset,
+                self.hints if one.offset < self.hinted else None,
+            )
+            for one in self.pieces
         ]
 
     @property
@@ -75,8 +85,22 @@ def read_image(memory: BulkMemory, ranges: Iterable[Range]) -> Image:
 
 def state_ranges(view: SideView) -> list[Range]:
     """Where the state of a process stands: writable data of its modules, heap, mappings of its start-up."""
+    return [*heap_ranges(view.heap), *rest_ranges(view)]
+
+
+def rest_ranges(view: SideView) -> list[Range]:
+    """The same without the heap."""
     modules = [area for module in (view.executable, *view.libraries) for area in data_ranges(module)]
-    return [*modules, *heap_ranges(view.heap), *startup_mappings(view.log)]
+    return [*modules, *startup_mappings(view.log)]
+
+
+def copy_image(image: Image) -> Image:
+    """Another one of the same bytes."""
+    buffer = SharedBuffer(image.buffer.size)
+    for one in image.pieces:
+        end = one.offset + one.size
+        buffer.view[one.offset : end] = image.buffer.view[one.offset : end]
+    return Image(buffer, image.pieces)
 
 
 def data_ranges(module: LoadedModule) -> list[Range]:

@@ -17,6 +17,7 @@ from gdb_mcr.update.analysis import Analysis
 from gdb_mcr.update.api import MemoryPath, UpdateOptions
 from gdb_mcr.update.conflicts import conflict_findings
 from gdb_mcr.update.ghosts import find_ghosts
+from gdb_mcr.update.head_start import HeadStart
 from gdb_mcr.update.new_process import NewProcess, NewStart, placed_libraries, start_new
 from gdb_mcr.update.phases import Counts
 from gdb_mcr.update.recorded import RecordedProcess
@@ -42,6 +43,7 @@ class NewServer:
         self.libraries = libraries(self._executable)
         self._rehearsal: Rehearsal | None = None
         self._process: NewProcess | None = None
+        self._head_start: HeadStart | None = None
 
     @property
     def is_started(self) -> bool:
@@ -104,11 +106,33 @@ class NewServer:
 
     def ends(self, old: SideView, old_gdb: ChildGdb, new_gdb: ChildGdb) -> Ends:
         """Both processes for a transfer."""
-        process = self.process
-        view = view_side(process.process.memory, process.process.control_address, self._analysis.new, self._loader)
-        fast = self._options.memory is MemoryPath.MCR
-        new_memory: Memory = new_gdb.memory_of(process.pid) if fast else StoppingMemory(new_gdb, process.pid)
-        return Ends(old, old_gdb.memory(fast), view, new_memory, process)
+        memory: Memory = new_gdb.memory_of(self.pid) if self._is_fast else StoppingMemory(new_gdb, self.pid)
+        view = self._head_start.new if self._head_start is not None else self._view()
+        return Ends(old, old_gdb.memory(self._is_fast), view, memory, self.process, self._head_start)
+
+    def get_ahead(self, old: SideView, old_gdb: ChildGdb, new_gdb: ChildGdb) -> Counts:
+        """Does what can be done before O stands still, or brings it up to date if it has been done."""
+        if not self._is_fast:
+            return {}
+        memory = new_gdb.memory_of(self.pid)
+        if self._head_start is None:
+            self._head_start = HeadStart.take(self._old, self._pidfd, old, self._view(), memory)
+        running = old_gdb.memory_of(self._old.pid)
+        return {"bytes_ahead": self._head_start.advance(self._old, running, memory, self.process.channel)}
+
+    def forget_head_start(self) -> None:
+        """Gives back what `get_ahead` holds; no transfer uses it any more."""
+        if self._head_start is not None:
+            self._head_start.close()
+            self._head_start = None
+
+    @property
+    def _is_fast(self) -> bool:
+        return self._options.memory is MemoryPath.MCR
+
+    def _view(self) -> SideView:
+        process = self.process.process
+        return view_side(process.memory, process.control_address, self._analysis.new, self._loader)
 
     def connections(self) -> int:
         """Sockets that it took over."""
@@ -116,6 +140,7 @@ class NewServer:
 
     def end(self) -> None:
         """Ends it, if it was started."""
+        self.forget_head_start()
         if self._process is not None:
             self._process.end()
             self._process = None

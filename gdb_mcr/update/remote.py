@@ -14,7 +14,8 @@ from gdb_mcr.units import Range
 
 PROT_NONE, PROT_READ, PROT_WRITE, PROT_EXEC = 0, 1, 2, 4
 _MAP_PRIVATE, _MAP_FIXED, _MAP_ANONYMOUS, _MAP_FIXED_NOREPLACE = 0x2, 0x10, 0x20, 0x100000
-_SYS_CLOSE, _SYS_MMAP, _SYS_MPROTECT, _SYS_MUNMAP = 3, 9, 10, 11
+_SYS_CLOSE, _SYS_MMAP, _SYS_MPROTECT, _SYS_MUNMAP, _SYS_MADVISE = 3, 9, 10, 11, 28
+_MADV_DONTNEED = 4
 _SYS_EPOLL_CTL, _SYS_EPOLL_CREATE1, _SYS_DUP3 = 233, 291, 292
 _EPOLL_CLOEXEC = 0x80000
 
@@ -35,6 +36,12 @@ def protect(channel: Channel, ranges: Iterable[Range], protection: int) -> None:
     """Sets the protection of mapped ranges."""
     calls = [RemoteCall(_SYS_MPROTECT, (one.start, one.size, protection), True) for one in ranges]
     _run(channel, calls, "protect memory")
+
+
+def discard(channel: Channel, ranges: Iterable[Range]) -> None:
+    """Makes private memory read as zero again."""
+    calls = [RemoteCall(_SYS_MADVISE, (one.start, one.size, _MADV_DONTNEED), True) for one in ranges]
+    _run(channel, calls, "give back memory")
 
 
 def unmap(channel: Channel, ranges: Iterable[Range]) -> None:

@@ -33,13 +33,15 @@ from gdb_mcr.tracing.transfer import Growth, StateTransfer, Write
 from gdb_mcr.units import Range
 from gdb_mcr.update.analysis import Analysis
 from gdb_mcr.update.ghosts import CarriedGhost, Ghost, GhostWriter, find_ghosts, function_homes, needed_ghosts
-from gdb_mcr.update.images import Image, base_image, read_image, state_ranges
+from gdb_mcr.update.head_start import HeadStart
+from gdb_mcr.update.images import Image, base_image, copy_image, read_image, rest_ranges, state_ranges
 from gdb_mcr.update.inheritance import own_numbers
 from gdb_mcr.update.kernel_state import close_abandoned, plan_epoll, startup_fds
 from gdb_mcr.update.liveness import NewMemory, live_objects, patch, stacks_of
 from gdb_mcr.update.new_process import NewProcess
 from gdb_mcr.update.phases import Counts
 from gdb_mcr.update.process_state import carry_process_state
+from gdb_mcr.update.remote import discard
 from gdb_mcr.update.side_view import SideView, heap_ranges, startup_mappings
 
 AUDIT_LIMIT = 200
@@ -59,6 +61,7 @@ class Ends:
     new: SideView
     new_memory: Memory
     process: NewProcess
+    head_start: HeadStart | None
 
 
 class TransferRun:
@@ -93,8 +96,7 @@ class TransferRun:
         ends = self._ends
         pairs = self._pair_chunks()
         self._fds = startup_fds(ends.old.log, ends.new.log)
-        self._theirs = self._image(read_image(ends.old_memory, state_ranges(ends.old)))
-        self._ours = self._image(read_image(ends.new_memory, state_ranges(ends.new)))
+        self._read_images()
         base = self._image(base_image(ends.old, pairs))
         self._tracer = self._stack.enter_context(Tracer())
         policy = Policy.of(self._analysis.annotations)
@@ -108,8 +110,22 @@ class TransferRun:
         )
         self._place_growths(self._transfer.growths())
         self._writes = self._transfer.transfer()
+        if self._early is not None:
+            self._early.spoil(self._tracer.touched())
         self._epoll = plan_epoll(ends.old.control.pid, ends.process.pid, self._fds, self._tracer.translate)
         self._explainer = Explainer(self._transfer, self._read_old)
+
+    def _read_images(self) -> None:
+        ends, start = self._ends, self._ends.head_start
+        self._early = start.heap if start is not None else None
+        theirs = None
+        if self._early is not None:
+            theirs = self._early.finish(ends.old_memory, heap_ranges(ends.old.heap), rest_ranges(ends.old))
+        if theirs is None:
+            self._early = None
+            theirs = self._image(read_image(ends.old_memory, state_ranges(ends.old)))
+        self._theirs = theirs
+        self._ours = start.ours if start else self._image(read_image(ends.new_memory, state_ranges(ends.new)))
 
     def findings(self) -> list[Finding]:
         """What speaks against the update."""
@@ -121,9 +137,10 @@ class TransferRun:
         if not any(event.kind == EventKind.LOST_POINTER for event in self._tracer.events()):
             return lambda _: True
         ends = self._ends
-        patch(self._ours, self._writes)
+        ours = self._image(copy_image(self._ours))
+        patch(ours, self._writes)
         stacks = self._image(stacks_of(ends.process.pid, ends.new_memory))
-        return live_objects(NewMemory(self._theirs, self._ours, stacks), ends.old, ends.new)
+        return live_objects(NewMemory(self._theirs, ours, stacks), ends.old, ends.new)
 
     def warnings(self) -> list[str]:
         """What the user should know."""
@@ -238,7 +255,11 @@ class TransferRun:
 
     # Heap and mappings at O's addresses; the engine has brought them into N's form where they stand.
     def _copy_whole(self) -> int:
-        ranges = [*heap_ranges(self._ends.old.heap), *startup_mappings(self._ends.old.log)]
+        old, early = self._ends.old, self._early
+        heap = heap_ranges(old.heap)
+        if early is not None:
+            discard(self._ends.process.channel, early.stale(heap))
+        ranges = [*(heap if early is None else early.late), *startup_mappings(old.log)]
         found = [self._theirs.piece(one.start, one.size) for one in ranges]
         pieces = [one for one in found if one is not None]
         assert len(pieces) == len(ranges), "the image was made of these ranges"

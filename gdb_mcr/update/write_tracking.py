@@ -1,0 +1,58 @@
+"""O is asked for the descriptor that tells which of its pages are written, so that most of its heap can be copied early.
+
+Without it everything is copied while O stands still: slower, and just as right.
+"""
+
+from __future__ import annotations
+
+import time
+
+from gdb_mcr.errors import McrError, TargetError
+from gdb_mcr.proc.pidfd import Pidfd
+from gdb_mcr.proc.status import status
+from gdb_mcr.proc.write_tracking import WriteTracker
+from gdb_mcr.runtime_abi.control import request_tracker, tracker_state
+from gdb_mcr.runtime_abi.layout import TrackerRequest
+from gdb_mcr.update.recorded import RecordedProcess
+
+PATIENCE_S = 1.2
+"""Seconds until some thread must have come to a wait: most servers have a timer that fires every second."""
+
+_LOOK_S = 0.001
+
+
+def track_writes(process: RecordedProcess, pidfd: Pidfd) -> WriteTracker | None:
+    """A tracker for the running process; None if it or the kernel has none to give."""
+    try:
+        if status(process.pid).seccomp:
+            return None  # a filter may kill it for a system call that it never makes by itself
+        return _open(process, pidfd)
+    except McrError:
+        return None
+
+
+def _open(process: RecordedProcess, pidfd: Pidfd) -> WriteTracker:
+    try:
+        copy = pidfd.getfd(_ask(process))
+    finally:
+        request_tracker(process.memory, process.control_address, TrackerRequest.CLOSE)
+    _wait(process)
+    return WriteTracker(process.pid, copy)
+
+
+def _ask(process: RecordedProcess) -> int:
+    request_tracker(process.memory, process.control_address, TrackerRequest.OPEN)
+    descriptor = _wait(process)
+    if descriptor < 0:
+        raise TargetError(f"the kernel tells process {process.pid} nothing about its writes")
+    return descriptor
+
+
+def _wait(process: RecordedProcess) -> int:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        state, descriptor = tracker_state(process.memory, process.control_address)
+        if state is TrackerRequest.NONE:
+            return descriptor
+        time.sleep(_LOOK_S)
+    raise TargetError(f"no thread of process {process.pid} came to a wait in time")
