@@ -190,6 +190,17 @@ static void convert_halves(struct mcr_engine *engine, struct conversion *c, cons
     }
 }
 
+/* All three versions of the word point to what is one object, whatever else O or N did about its place. */
+static bool is_same_object(const struct mcr_engine *engine, const struct place *at) {
+    uint64_t theirs = load_word(at->theirs);
+    uint32_t index = at->base && at->ours ? mcr_find_object(engine, theirs) : MCR_NONE;
+    if (index == MCR_NONE || engine->objects[index].address != theirs || engine->objects[index].pair == MCR_NONE)
+        return false;
+    const struct mcr_pair *pair = &engine->pairs[engine->objects[index].pair];
+    return pair->merges && pair->base_size && load_word(at->base) == pair->base_address &&
+           load_word(at->ours) == pair->new_address;
+}
+
 static void convert_word(struct mcr_engine *engine, struct conversion *c, const struct mcr_op *op,
                          const struct place *at) {
     uint64_t address = engine->objects[c->object].address + c->object_offset + at->old_offset;
@@ -201,6 +212,8 @@ static void convert_word(struct mcr_engine *engine, struct conversion *c, const 
     mcr_translate_opaque(engine, theirs, c->ruled || (op->flags & MCR_OPFLAG_RULED), &moved);
     if (at->base && at->ours)
         mcr_translate_opaque(engine, load_word(at->base), c->ruled || (op->flags & MCR_OPFLAG_RULED), &base_moved);
+    if (is_same_object(engine, at))
+        moved = load_word(at->ours);
     bool differs = at->base && at->ours && load_word(at->ours) != base_moved && load_word(at->ours) != moved;
     if (!decide(engine, c, op, at, 8, differs, true))
         return;
