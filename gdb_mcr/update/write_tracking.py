@@ -1,4 +1,4 @@
-"""O is asked for the descriptor that tells which of its pages are written, so that most of its heap can be copied early.
+"""O is asked for the descriptor that tells which of its pages are written, so that its heap can be copied early.
 
 Without it everything is copied while O stands still: slower, and just as right.
 """

@@ -27,7 +27,8 @@ struct mcr_extent {
     uint64_t address; /* with hints: a multiple of 512 */
     uint64_t size;
     uint8_t *bytes;
-    uint64_t *hints; /* bit i: word i may be an address of the process (mcr_hints_learn); NULL: any word may */
+    uint64_t *hints; /* bit i: word i may be an address of the process (mcr_hints_learn); NULL: any word may.
+                      * Readable for 512 bytes beyond its end. */
 };
 
 /* ---- types (data type tags) ---- */

@@ -6,7 +6,10 @@
  */
 #include "internal.h"
 
-enum { WORDS_IN_BITS = 64 };
+enum {
+    WORDS_IN_BITS = 64,
+    AHEAD = 64 /* hint words by which memory is asked for early: the words lie far apart, each in a line of its own */
+};
 
 /* Bit i of the result: word i lies in [low, low + span). */
 static uint64_t test_words(const uint8_t *bytes, uint32_t count, uint64_t low, uint64_t span) {
@@ -63,11 +66,21 @@ void mcr_words_between(struct words *words, uint64_t low, uint64_t high) {
     words->span = high - low;
 }
 
+static void ask_for(const struct words *words, uint64_t index) {
+    uint64_t bits = words->hints[index / WORDS_IN_BITS + AHEAD];
+    if (bits) {
+        uint64_t word = (index / WORDS_IN_BITS + AHEAD) * WORDS_IN_BITS + (uint64_t)__builtin_ctzll(bits);
+        __builtin_prefetch(words->bytes + (word - words->first) * sizeof(uint64_t));
+    }
+}
+
 /* To the next word with its bit set, or behind the end. */
 static void skip(struct words *words) {
     while (words->at < words->end) {
         uint64_t index = words->first + words->at / sizeof(uint64_t), shift = index % WORDS_IN_BITS;
         uint64_t bits = words->hints[index / WORDS_IN_BITS] >> shift;
+        if (!shift)
+            ask_for(words, index);
         if (bits) {
             words->at += (uint64_t)__builtin_ctzll(bits) * sizeof(uint64_t);
             return;
