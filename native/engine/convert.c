@@ -55,7 +55,7 @@ static bool keeps_own(const struct mcr_engine *engine, const struct conversion *
     const struct mcr_object *object = &engine->objects[c->object];
     uint64_t offset = c->object_offset + at->old_offset;
     if (is_pointer && length == 8 && at->ours && load_word(at->ours))
-        return mcr_growth_is_own_slot(engine, offset, object->size);
+        return mcr_growth_is_own_slot(engine, object, offset);
     return length == 4 && mcr_growth_is_length(engine, object->address + offset);
 }
 

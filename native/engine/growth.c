@@ -86,13 +86,37 @@ bool mcr_growth_is_length(const struct mcr_engine *engine, uint64_t address) {
            bsearch(&key, engine->lengths, engine->length_count, sizeof key, compare_lengths) != NULL;
 }
 
-bool mcr_growth_is_own_slot(const struct mcr_engine *engine, uint64_t object_offset, uint64_t object_size) {
+/* Whether the object at an address of N holds this number near its start, as a connection holds its descriptor. */
+static bool holds_number(const struct mcr_engine *engine, uint64_t address, uint32_t number) {
+    static const uint16_t sizes[] = {256, 64, 16};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        const uint8_t *bytes = mcr_image_at(engine, MCR_IMAGE_OURS, address, sizes[i]);
+        for (uint64_t at = 0; bytes && at < sizes[i]; at += 4)
+            if (load_int(bytes + at) == number)
+                return true;
+    }
+    return false;
+}
+
+/* Whether all that N's start-up has put into a table knows its slot's number. */
+static bool is_by_descriptor(const struct mcr_engine *engine, const struct mcr_object *table) {
+    const struct mcr_pair *pair = &engine->pairs[table->pair];
+    const uint8_t *ours = mcr_image_at(engine, MCR_IMAGE_OURS, pair->new_address, pair->new_size);
+    for (uint64_t slot = 0; ours && slot < pair->new_size / 8; slot++) {
+        uint64_t value = load_word(ours + slot * 8);
+        if (value && !holds_number(engine, value, (uint32_t)slot))
+            return false;
+    }
+    return ours != NULL;
+}
+
+bool mcr_growth_is_own_slot(const struct mcr_engine *engine, const struct mcr_object *table, uint64_t offset) {
     const uint32_t *fds = engine->tables.own_fds;
-    uint64_t count = engine->tables.own_fd_count, slot = object_offset / 8;
-    if (!count || object_size < (fds[0] + 1ull) * 8)
+    uint64_t count = engine->tables.own_fd_count, slot = offset / 8;
+    if (!count || table->size < (fds[0] + 1ull) * 8)
         return false;
     for (uint64_t i = 0; i < count; i++)
         if (fds[i] == slot)
-            return true;
+            return is_by_descriptor(engine, table);
     return false;
 }

@@ -131,7 +131,7 @@ uint32_t mcr_object_program(const struct mcr_engine *engine, const struct mcr_ob
 /* growth.c: tables that are longer in N than in O (DESIGN section 9) */
 void mcr_growth_learn(struct mcr_engine *engine);
 bool mcr_growth_is_length(const struct mcr_engine *engine, uint64_t address); /* of four bytes in O */
-bool mcr_growth_is_own_slot(const struct mcr_engine *engine, uint64_t object_offset, uint64_t object_size);
+bool mcr_growth_is_own_slot(const struct mcr_engine *engine, const struct mcr_object *table, uint64_t offset);
 
 /* structures.c: linked structures that both sides changed (DESIGN section 9) */
 void mcr_structures_settle(struct mcr_engine *engine);

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from tests.support.transfer_rig import Rig
+from tests.support.transfer_rig import OWN_HEAP, Rig
 from tests.support.type_builder import Types
 
 
@@ -57,10 +57,22 @@ def test_the_length_in_opaque_memory_is_n_s_too(rig: Rig) -> None:
     assert struct.unpack_from("<ii", outcome.own_heap, 0x108) == (16, 77)
 
 
-def test_o_s_slot_for_a_descriptor_that_only_n_has_is_stale(rig: Rig) -> None:
+def _slots_five_and_six(rig: Rig, *numbers: int) -> tuple[int, ...]:
+    """Both sides have filled both slots; only N has descriptor 6. :param numbers: what N's objects there hold."""
     rig.own_fds = [6]
     kind = rig.old.array(rig.old.pointer(-1), 8), rig.new.array(rig.new.pointer(-1), 8)
     rig.variable(0, kind[0], 0, kind[1])
     put(rig.theirs, 0, *([0] * 5), 0xA5, 0xA6)
-    put(rig.ours, 0, *([0] * 5), 0xB5, 0xB6)
-    assert rig.run().new_words(0, 8)[5:7] == (0xA5, 0xB6)
+    put(rig.ours, 0, *([0] * 5), OWN_HEAP, OWN_HEAP + 0x200)
+    for place, number in zip((0, 0x200), numbers, strict=True):
+        put(rig.own_heap, place, *([0xFF00000000] * 32))
+        struct.pack_into("<i", rig.own_heap, place + 4, number)
+    return rig.run().new_words(0, 8)[5:7]
+
+
+def test_o_s_slot_for_a_descriptor_that_only_n_has_is_stale(rig: Rig) -> None:
+    assert _slots_five_and_six(rig, 5, 6) == (0xA5, OWN_HEAP + 0x200)
+
+
+def test_a_table_whose_elements_do_not_know_their_slot_is_no_table_of_descriptors(rig: Rig) -> None:
+    assert _slots_five_and_six(rig, 1, 6) == (0xA5, 0xA6)
