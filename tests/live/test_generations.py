@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,6 @@ from gdb_mcr.update.recorded import find_recorded
 from tests.support.footprint import Footprint, footprint, growth
 from tests.support.mcr_server import ROOT, McrServer
 from tests.support.memcached import (
-    FilledItems,
     ItemPlan,
     UpdateScene,
     fill,
@@ -24,18 +23,26 @@ from tests.support.memcached import (
     verify,
     wait_until_served,
 )
+from tests.support.memcached_roles import HalfBody
 from tests.support.servers import nearest_server
 from tests.support.word_keeper import build_word_keeper, expected, running_word_keeper
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
-ANNOTATIONS = ROOT / "scripts" / "annotations" / "memcached-1.6.18-1.6.38.mcr"
+TO_38 = ROOT / "scripts" / "annotations" / "memcached-1.6.18-1.6.38.mcr"
+TO_45 = """
+free cache_free_s;
+bytes conn.rbuf;
+drop conn.noreply;    // of the request under way; moved to the response that is made for it
+drop conn.mset_res;
+drop conn.set_stale;
+"""
 BUILDS = {"18": "1.6.18-1+deb12u1", "38": "1.6.38-1", "45": "1.6.45-1"}
 BANKS = 16
 
 BANK_MAPPINGS = 4
 """Of a bank in use: the open part and the rest behind it, in the window and in its table of pages."""
-GHOST_MAPPINGS = 8
+GHOST_MAPPINGS = 12
 MODULES = 6
 START_UP_SITES = 4
 """Sites whose chunks both generations have."""
@@ -50,36 +57,47 @@ def binary(name: str) -> Path:
 class Memcached:
     """A recorded memcached with items and clients in the middle of things."""
 
-    def __init__(self, server: McrServer, port: int, items: FilledItems, scene: UpdateScene) -> None:
+    def __init__(self, server: McrServer, port: int) -> None:
         self.server = server
         self._port = port
-        self._items = items
-        self._scene = scene
-        self._prepared = True
+        self._items = fill(port, plan=ItemPlan(3000, total=4_000_000))
 
-    def update(self, old: str, new: str) -> tuple[Footprint, Footprint]:
+    def update(self, new: str, scene: UpdateScene, *options: str) -> tuple[Footprint, Footprint]:
         """One update, everything verified after it; what the old and the new process occupied right around it."""
-        if not self._prepared:
-            self._scene.prepare()
         before = footprint(self.server.pid)
-        options = ("--annotations", str(ANNOTATIONS)) if (old, new) == ("18", "38") else ()
         run = self.server.update(binary(new), *options)
         assert run.status == 0, run.told()
         after = footprint(self.server.pid)
-        self._prepared = False
-        assert self._scene.finish(run.new_pids) == []
-        assert verify(self._port, self._items) == []
+        assert scene.finish(run.new_pids) == []
+        self.verify()
         return before, after
+
+    def verify(self) -> None:
+        """All items are what they were."""
+        assert verify(self._port, self._items) == []
+
+    def scene(self) -> UpdateScene:
+        """Connections in the middle of all sorts of things."""
+        return UpdateScene(self._port, 75)
+
+    @contextmanager
+    def half_sent_sets(self, count: int) -> Iterator[None]:
+        """Connections whose sets are half sent when the block begins, and go on at its end."""
+        halves = [HalfBody(self._port, number) for number in range(count)]
+        for one in halves:
+            one.begin(1)
+        yield
+        for one in halves:
+            one.finish()
+            one.client.close()
 
 
 @contextmanager
 def memcached(old: str) -> Iterator[Memcached]:
     port = free_port()
-    with McrServer([str(binary(old)), *server_arguments(port, megabytes=64)]) as server:
+    with McrServer([str(binary(old)), *server_arguments(port, megabytes=256)]) as server:
         wait_until_served(port)
-        items = fill(port, plan=ItemPlan(3000, total=4_000_000))
-        with UpdateScene(port, 75) as scene:
-            yield Memcached(server, port, items, scene)
+        yield Memcached(server, port)
 
 
 def check_no_leaks(before: Footprint, after: Footprint) -> None:
@@ -100,22 +118,39 @@ def check_no_leaks(before: Footprint, after: Footprint) -> None:
     assert not grown
 
 
-def test_the_same_build_three_times_and_nothing_grows(record_property: Property) -> None:
-    with memcached("18") as server:
-        rounds = [server.update("18", "18") for _ in range(3)]
+def record(record_property: Property, rounds: Sequence[tuple[Footprint, Footprint]]) -> None:
     for number, (before, after) in enumerate(rounds):
         record_property(f"before update {number + 1}", str(before))
         record_property(f"after update {number + 1}", str(after))
+
+
+def test_the_same_build_three_times_and_nothing_grows(record_property: Property) -> None:
+    rounds = []
+    with memcached("18") as server, server.scene() as scene:
+        for number in range(3):
+            if number:
+                scene.prepare()
+            rounds.append(server.update("18", scene))
+    record(record_property, rounds)
     for before, after in rounds[1:]:
         check_no_leaks(before, after)
 
 
-def test_releases_in_a_row(record_property: Property) -> None:
-    with memcached("18") as server:
-        rounds = [server.update(old, new) for old, new in (("18", "38"), ("38", "45"))]
-    for number, (before, after) in enumerate(rounds):
-        record_property(f"before update {number + 1}", str(before))
-        record_property(f"after update {number + 1}", str(after))
+def test_releases_in_a_row(tmp_path: Path, record_property: Property) -> None:
+    """In the second update no set with `noreply` is under way: that flag has moved into another object."""
+    to_45 = tmp_path / "to-45.mcr"
+    to_45.write_text(TO_45)
+    with memcached("18") as server, server.scene() as scene:
+        rounds = [server.update("38", scene, "--annotations", str(TO_38))]
+        with server.half_sent_sets(5):
+            before = footprint(server.server.pid)
+            run = server.server.update(binary("45"), "--annotations", str(to_45))
+            assert run.status == 0, run.told()
+            rounds.append((before, footprint(server.server.pid)))
+        scene.prepare()
+        assert scene.finish(run.new_pids) == []
+        server.verify()
+    record(record_property, rounds)
     for before, after in rounds:
         assert (after.threads, after.children) == (before.threads, 0)
 
@@ -161,7 +196,7 @@ def test_every_generation_starts_as_the_first_did(keepers: tuple[Path, Path], tm
         second = find_recorded(keeper.server.pid).facts
         assert replace(second, exe=first.exe) == first
         assert not any(one.startswith((b"LD_PRELOAD=", b"LD_BIND_NOW=")) for one in second.environ)
-        keeper.update(keepers[0], "--args", str(keeper.socket_path), "two")
+        keeper.update(keepers[0], "--args", f"{keeper.socket_path} two")
         assert keeper.ask("e") == "kept two\n"
         keeper.update(keepers[1])
         assert keeper.ask("e") == "kept two\n"
