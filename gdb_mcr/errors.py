@@ -2,7 +2,8 @@
 
 McrError
 ├── UsageError            bad arguments or input files                     (exit status 2)
-│   └── WrongState         a step that is not legal where the update stands
+│   ├── WrongState         a step that is not legal where the update stands
+│   └── InvalidProfile     a file is no profile of threads
 ├── InstallationError     a file that belongs to gdb_mcr is not there      (exit status 2)
 ├── PrivateDirectoryError the cache or state directory cannot be used      (exit status 2)
 ├── TargetError           the server cannot be worked on; it runs on
@@ -51,6 +52,10 @@ class WrongState(UsageError):
         self.verb = verb
         self.state = state
         self.legal = tuple(legal)
+
+
+class InvalidProfile(UsageError):
+    """A file is no profile of threads, or one of another format."""
 
 
 class InstallationError(McrError):

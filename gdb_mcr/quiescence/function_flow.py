@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -88,6 +88,12 @@ class FunctionFlow:
         index = bisect_right(self._order, return_address - 1) - 1
         at = self._order[index] if index >= 0 else 0
         return at if at and self._instructions[at].end == return_address else None
+
+    def instructions_of(self, loop: Loop) -> Iterator[int]:
+        """The addresses of all instructions of a loop."""
+        for start in loop.body:
+            first, end = bisect_left(self._order, start), self._last(start).end
+            yield from self._order[first : bisect_left(self._order, end)]
 
     # This piece, and those into which it jumps and which are no functions of their own.
     def _collect(self, piece: Range) -> None:

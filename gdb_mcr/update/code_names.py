@@ -24,10 +24,14 @@ class CodeNames:
 
     def at(self, address: int) -> tuple[str, ...]:
         """The inline chain at an instruction, innermost first; the address itself where no name is known."""
-        module = next((one for one in self.modules if one.start <= address < one.end), None)
+        module = self.module(address)
         index = self._index(module) if module is not None else None
         names = index.at(address - module.base) if index is not None and module is not None else ()
         return names or (hex(address),)
+
+    def module(self, address: int) -> ModuleEntry | None:
+        """The file that has its code at an address."""
+        return next((one for one in self.modules if one.start <= address < one.end), None)
 
     def function(self, address: int) -> str:
         """The function at an instruction."""
