@@ -1,4 +1,4 @@
-"""The client must tell right answers from wrong ones, in whatever pieces they come. The server is a thread with a script."""
+"""The client must tell right answers from wrong ones, in whatever pieces they come. The server is a scripted thread."""
 
 from __future__ import annotations
 
