@@ -29,7 +29,7 @@ from gdb_mcr.tracing.areas import global_variables, text_range, without_overlaps
 from gdb_mcr.tracing.conversion import DroppedField, ProgramCompiler
 from gdb_mcr.tracing.policy import Policy
 from gdb_mcr.tracing.shapes import ShapeCompiler
-from gdb_mcr.tracing.sides import ChunkPair, LoadedModule, Side
+from gdb_mcr.tracing.sides import ChunkPair, LoadedModule, Side, Site
 from gdb_mcr.tracing.sites import SiteResolver
 from gdb_mcr.units import Range
 
@@ -67,6 +67,9 @@ class StateTransfer:
         self._tables = EngineTables([], [], bytearray(), bytearray(), [])
         self._pairs: list[Pair] = []
         self._variable_index = {id(one): index for index, one in enumerate(old.executable.program.variables)}
+        self._globals: list[Object] = []
+        self._site_shapes: list[int] = []
+        self._is_compiled = False
 
     @property
     def dropped(self) -> Sequence[DroppedField]:
@@ -83,6 +86,23 @@ class StateTransfer:
         target = self.match.variables.get(self._variable_index[id(variable)])
         return None if target is None else self.new.executable.program.variables[target]
 
+    def compile(self) -> None:
+        """Does ahead of time, before O stands still, what depends on the programs alone."""
+        variables = global_variables(self.old.executable.program)
+        self._compile_types(variables)
+        for variable in variables:
+            self._globals.append(self._global(variable))
+            self._pairs.append(self._variable_pair(variable))
+        self._tables.symbols = self._symbols()
+        self._tables.image = self.old.executable.range
+        self._tables.text = text_range(self.old.executable)
+        self._is_compiled = True
+
+    def come_to_rest(self, old: Side) -> None:
+        """O has stopped: these are its chunks, sites and modules. Its executable is the same."""
+        self.old = old
+        self.resolver = SiteResolver(old, self._policy)
+
     def trace(
         self,
         theirs: Sequence[ImageExtent],
@@ -95,19 +115,19 @@ class StateTransfer:
 
         :param own_fds: descriptor numbers that only N has.
         """
+        if not self._is_compiled:
+            self.compile()
+        self._compile_sites()
         self._tables.own_fds = own_fds
         tracer = self.tracer
         for kind, extents in ((ImageKind.THEIRS, theirs), (ImageKind.BASE, base), (ImageKind.OURS, ours)):
             tracer.set_image(kind, extents)
-        variables = global_variables(self.old.executable.program)
-        self._compile_shapes(variables)
         tracer.set_tables(self._tables)
-        self._add_objects(variables)
+        self._add_objects()
         tracer.index()
         self._pairs += self._chunk_pairs(chunk_pairs)
         tracer.set_pairs(self._pairs)
         tracer.trace()
-        self._compile_used()
 
     def growths(self) -> list[Growth]:
         """Chunks that need a new place; answer with `place` for each of them."""
@@ -140,52 +160,40 @@ class StateTransfer:
 
     # ---- types
 
-    def _compile_shapes(self, variables: Sequence[Variable]) -> None:
-        shapes, tables = self.shapes, self._tables
+    def _compile_types(self, variables: Sequence[Variable]) -> None:
         for variable in variables:
-            shapes.shape(variable.type)
-        site_shapes = self._site_shapes()
+            self.shapes.shape(variable.type)
         for old_index in self.match.types:
-            shapes.shape(old_index)
+            self.shapes.shape(old_index)
+        self._compile_sites()
+
+    # Sites come all the time; those that are known have their shapes.
+    def _compile_sites(self) -> None:
+        known = self._site_shapes
+        known += [self._site_shape(site) for site in self.old.sites[len(known) :]]
+        self._compile_programs()
+
+    def _compile_programs(self) -> None:
+        shapes, tables = self.shapes, self._tables
         tables.shapes, tables.members, tables.shape_flags = shapes.shapes, shapes.members, shapes.flags
-        tables.shape_changed = bytearray(len(shapes.shapes))
-        tables.shape_programs = [NONE] * len(shapes.shapes)
-        for shape, source in enumerate(shapes.source):
+        tables.site_shapes = self._site_shapes
+        for shape in range(len(tables.shape_programs), len(shapes.shapes)):
+            source = shapes.source[shape]
             target = self._counterpart(source)
-            if target is not None and not self.layout.same(source, target):
-                tables.shape_changed[shape] = 1
-                tables.shape_programs[shape] = self.compiler.program(source, target)
-        tables.site_shapes = site_shapes
-        tables.symbols = self._symbols()
-        tables.image = self.old.executable.range
-        tables.text = text_range(self.old.executable)
-        self._take_programs()
+            is_changed = target is not None and not self.layout.same(source, target)
+            tables.shape_changed.append(is_changed)
+            is_data = source < 0 or shapes.shapes[shape].kind == ShapeKind.DATA
+            tables.shape_programs.append(NONE if is_data and not is_changed else self._program(source, target))
+        tables.programs, tables.ops, tables.enums = self.compiler.programs, self.compiler.ops, self.compiler.enums
+
+    def _program(self, source: int, target: int | None) -> int:
+        return self.compiler.as_is(source) if target is None else self.compiler.program(source, target)
 
     def _counterpart(self, source: int) -> int | None:
         return self.match.types.get(source) if source >= 0 else None
 
-    def _take_programs(self) -> None:
-        self._tables.programs, self._tables.ops = self.compiler.programs, self.compiler.ops
-        self._tables.enums = self.compiler.enums
-
-    # Programs for the types that objects really got; the others are never run.
-    def _compile_used(self) -> None:
-        tables = self._tables
-        for shape in self.tracer.used_shapes(len(tables.shapes)):
-            source = self.shapes.source[shape]
-            if tables.shape_programs[shape] != NONE or source < 0 or tables.shapes[shape].kind == ShapeKind.DATA:
-                continue
-            target = self._counterpart(source)
-            program = self.compiler.as_is(source) if target is None else self.compiler.program(source, target)
-            tables.shape_programs[shape] = program
-        self._take_programs()
-        self.tracer.set_tables(tables)
-
-    def _site_shapes(self) -> list[int]:
-        return [self._site_shape(index) for index in range(len(self.old.sites))]
-
-    def _site_shape(self, index: int) -> int:
-        found = self.resolver.typed(self.old.sites[index])
+    def _site_shape(self, known: Site) -> int:
+        found = self.resolver.typed(known)
         if found is None:
             return NONE
         module, site = found
@@ -206,14 +214,12 @@ class StateTransfer:
 
     # ---- objects
 
-    def _add_objects(self, variables: Sequence[Variable]) -> None:
-        bias = self.old.executable.bias
-        rows = []
-        for variable in variables:
-            rows.append(
-                _object(bias + variable.address, variable.size, ObjectKind.GLOBAL, self.shapes.shape(variable.type))
-            )
-            self._pairs.append(self._variable_pair(variable))
+    def _global(self, variable: Variable) -> Object:
+        address, shape = self.old.executable.bias + variable.address, self.shapes.shape(variable.type)
+        return _object(address, variable.size, ObjectKind.GLOBAL, shape)
+
+    def _add_objects(self) -> None:
+        rows = list(self._globals)
         for area in self._library_areas():
             flags = self._library_flags(area)
             rows.append(_object(area.start, area.size, ObjectKind.LIBRARY, NONE, flags))
