@@ -242,12 +242,45 @@ static void convert_in_place(struct mcr_engine *engine, uint32_t index, uint8_t 
     engine->statistics.objects_converted++;
 }
 
-/* A removed variable is a loss only if O ever changed it. */
+/* Sets what is never merged in `bytes`, an object of `type`, as it stands in `base`. */
+static void reset_never(const struct mcr_engine *engine, uint32_t type, uint8_t *bytes, const uint8_t *base,
+                        uint64_t size) {
+    if (type == MCR_NONE)
+        return;
+    const struct mcr_type *one = &engine->tables.types[type];
+    if (engine->tables.type_flags[type] & MCR_TYPE_NEVER) {
+        memcpy(bytes, base, one->size < size ? one->size : size);
+    } else if (one->kind == MCR_TYPE_ARRAY && one->target != MCR_NONE) {
+        uint64_t step = engine->tables.types[one->target].size;
+        for (uint64_t i = 0; step && i < one->count && (i + 1) * step <= size; i++)
+            reset_never(engine, one->target, bytes + i * step, base + i * step, step);
+    } else if (one->kind == MCR_TYPE_STRUCT) {
+        for (uint32_t i = one->first; i < one->first + one->count; i++) {
+            const struct mcr_member *member = &engine->tables.members[i];
+            if (member->offset < size)
+                reset_never(engine, member->type, bytes + member->offset, base + member->offset, size - member->offset);
+        }
+    }
+}
+
+static bool is_changed(struct mcr_engine *engine, const struct mcr_object *object, const uint8_t *base,
+                       const uint8_t *theirs) {
+    if (memcmp(base, theirs, object->size) == 0)
+        return false;
+    uint8_t *bytes = mcr_scratch(engine, object->size);
+    if (!bytes)
+        return true;
+    memcpy(bytes, theirs, object->size);
+    reset_never(engine, object->type, bytes, base, object->size);
+    return memcmp(base, bytes, object->size) != 0;
+}
+
+/* A removed variable is a loss only if O ever changed it; that a thread takes a lock or waits is no such change. */
 static void check_homeless(struct mcr_engine *engine, uint32_t index, const uint8_t *theirs) {
     const struct mcr_object *object = &engine->objects[index];
     const struct mcr_pair *pair = &engine->pairs[object->pair];
     const uint8_t *base = mcr_image_at(engine, MCR_IMAGE_BASE, pair->base_address, pair->base_size);
-    if (!base || pair->base_size != object->size || memcmp(base, theirs, object->size) != 0)
+    if (!base || pair->base_size != object->size || is_changed(engine, object, base, theirs))
         mcr_event_add(engine, MCR_EVENT_NO_HOME, index, 0, object->size, 0);
 }
 

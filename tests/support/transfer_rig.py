@@ -63,6 +63,11 @@ class Rig:
         old, new = self.old.table()[old_type], self.new.table()[new_type]
         self._globals.append((offset, old.size, old_type, new_offset, new.size, new_type, name))
 
+    def lost_variable(self, offset: int, old_type: int) -> None:
+        """A variable that N does not have."""
+        size = self.old.table()[old_type].size
+        self._globals.append((offset, size, old_type, -NEW_GLOBALS, 0, NONE, ""))
+
     def chunk(self, offset: int, size: int, *, site: int = NONE, capacity: int = 0) -> int:
         self._chunks.append((HEAP + offset, size, max(capacity, size), site))
         return HEAP + offset
@@ -105,7 +110,7 @@ class Rig:
                     base_address=GLOBALS + offset,
                     base_size=size,
                     merges=1,
-                    program=compiler.program(old_type, new_type, name),
+                    program=NONE if new_type == NONE else compiler.program(old_type, new_type, name),
                 )
             )
         site_shapes = [shapes.shape(one) for one in self._site_types]

@@ -140,6 +140,22 @@ def test_a_removed_member_is_an_event_only_if_o_changed_it(rig: Rig) -> None:
     assert silent.run().events == []
 
 
+def test_a_removed_variable_is_a_loss_only_if_o_changed_what_is_not_its_own_lock(rig: Rig) -> None:
+    """A thread may take a lock after the snapshot as well as before it: locks are never merged (DESIGN section 9)."""
+    lock = rig.old.typedef("lock_t", rig.old.struct("raw_lock", 8, ("word", 0, rig.old.long)))
+    queue = rig.old.struct("queue", 16, ("lock", 0, lock), ("length", 8, rig.old.long))
+    rig.policy = Policy(never_types=frozenset({"lock_t"}))
+    rig.lost_variable(0, lock)
+    rig.lost_variable(16, rig.old.array(lock, 4))
+    rig.lost_variable(64, queue)
+    rig.lost_variable(96, queue)
+    for offset in (0, 32, 64, 104):
+        put(rig.theirs, offset, 1)
+    outcome = rig.run()
+    assert _kinds(outcome) == [EventKind.NO_HOME]
+    assert [event[1] for event in outcome.events] == [3]
+
+
 def test_a_likely_pointer_holds_its_target_and_moving_it_is_a_conflict(rig: Rig) -> None:
     old, new = _list_types(rig.old, grown=False), _list_types(rig.new, grown=True)
     rig.pairs_by_type[old] = new
