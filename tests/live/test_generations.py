@@ -83,7 +83,7 @@ class Memcached:
     @contextmanager
     def half_sent_sets(self, count: int) -> Iterator[None]:
         """Connections whose sets are half sent when the block begins, and go on at its end."""
-        halves = [HalfBody(self._port, number) for number in range(count)]
+        halves = [HalfBody(self._port, 100 + number) for number in range(count)]
         for one in halves:
             one.begin(1)
         yield
