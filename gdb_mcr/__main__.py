@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from gdb_mcr import wiring
+from gdb_mcr.commands.beside import Beside
 from gdb_mcr.commands.context import Context
 from gdb_mcr.commands.driver import execute
 from gdb_mcr.commands.help import command_help, overview
@@ -74,6 +75,10 @@ class CliServices:
         """Prepare this process to become the server."""
         self.launch = updater.prepare_run(command)
         return RunResult(os.getpid(), tuple(command), is_this_process=True)
+
+    def run_beside(self, command: Sequence[str]) -> RunResult:
+        """What it says goes where our own messages go: standard output is for the answer."""
+        return Beside(sys.executable, output=sys.__stderr__).start(command)
 
     def lend(self, pid: int) -> None:
         """This program holds no process."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from gdb_mcr.errors import TargetError
 from gdb_mcr.model.results import RunResult
@@ -24,6 +25,8 @@ class Beside:
 
     interpreter: str
     """A Python that has gdb_mcr installed."""
+    output: TextIO | None = None
+    """Where servers' standard output goes; None = to ours."""
     servers: list[subprocess.Popen[bytes]] = field(default_factory=list)
     """Children of this process, which must reap them when they end."""
 
@@ -33,7 +36,9 @@ class Beside:
         :raises TargetError: it ended before it became the server; what it said stands on standard error.
         """
         run = ["-m", "gdb_mcr", "run", "--", *command]
-        server = subprocess.Popen([self.interpreter, *run], stdin=subprocess.DEVNULL, start_new_session=True)
+        server = subprocess.Popen(
+            [self.interpreter, *run], stdin=subprocess.DEVNULL, stdout=self.output, start_new_session=True
+        )
         self.servers.append(server)
         _await_exec(server, run, command[0])
         return RunResult(server.pid, tuple(command))

@@ -40,6 +40,10 @@ class Services(Protocol):
         """Start a server under libmcr beside this process, or prepare this process to become it."""
         ...
 
+    def run_beside(self, command: Sequence[str]) -> RunResult:
+        """Start a server under libmcr beside this process, whatever `run_server` does."""
+        ...
+
     def shell(self) -> ShellResult:
         """Run `mcr shell` until it ends."""
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from argparse import SUPPRESS, ArgumentParser
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -138,7 +138,8 @@ def _split_rest(command: Command, words: list[str], front_end: FrontEnd) -> tupl
     rest = next((one for one in command.arguments if one.kind is Kind.REST), None)
     if rest is None:
         return words, ()
-    at = _rest_start(words)
+    with_value = {one.name for one in command.options if one.is_option and one.kind is not Kind.FLAG}
+    at = _rest_start(words, with_value)
     head, tail = words[:at], words[at:]
     tail = tail[1:] if tail[:1] == ["--"] else tail
     if not tail and not HELP_OPTIONS & set(head):
@@ -146,8 +147,8 @@ def _split_rest(command: Command, words: list[str], front_end: FrontEnd) -> tupl
     return head, tuple(tail)
 
 
-def _rest_start(words: list[str]) -> int:
+def _rest_start(words: list[str], with_value: Collection[str]) -> int:
     at = 0
     while at < len(words) and words[at].startswith("-") and words[at] != "--":
-        at += 2 if words[at] == JSON.name else 1
+        at += 2 if words[at] in with_value else 1
     return at

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gdb_mcr.commands import check, inspect, steps, tools, update
+from gdb_mcr.commands import check, inspect, profile, steps, tools, update
 from gdb_mcr.commands.registry import Command, FrontEnd
 from gdb_mcr.errors import UsageError
 from gdb_mcr.source import did_you_mean
@@ -26,6 +26,7 @@ COMMANDS: tuple[Command, ...] = (
     inspect.object_,
     inspect.log,
     inspect.history,
+    profile.profile,
     tools.shell,
     tools.gdbinit,
 )

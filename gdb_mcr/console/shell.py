@@ -51,6 +51,10 @@ class ShellServices:
 
     def run_server(self, command: Sequence[str], updater: LiveUpdater) -> RunResult:
         """Beside the shell, whose end does not reach it."""
+        return self.run_beside(command)
+
+    def run_beside(self, command: Sequence[str]) -> RunResult:
+        """Beside the shell."""
         return self.beside.start(command)
 
     def lend(self, pid: int) -> None:

@@ -44,6 +44,10 @@ class GdbServices:
 
     def run_server(self, command: Sequence[str], updater: LiveUpdater) -> RunResult:
         """Beside GDB, not under it."""
+        return self.run_beside(command)
+
+    def run_beside(self, command: Sequence[str]) -> RunResult:
+        """Beside GDB."""
         return self.beside.start(command)
 
     def shell(self) -> ShellResult:

@@ -16,6 +16,7 @@ from gdb_mcr.model.inspection import (
     StatusResult,
     ThreadsResult,
 )
+from gdb_mcr.model.profile import ProfileResult
 from gdb_mcr.model.results import (
     CheckResult,
     PathResult,
@@ -32,7 +33,7 @@ from gdb_mcr.model.step_results import (
     StartResult,
     TransferResult,
 )
-from gdb_mcr.render import inspections, updates
+from gdb_mcr.render import inspections, profiles, updates
 
 # Any: each function takes the one type that is its key.
 _LINES: dict[type, Callable[[Any], Iterator[str]]] = {
@@ -52,6 +53,7 @@ _LINES: dict[type, Callable[[Any], Iterator[str]]] = {
     ObjectResult: inspections.object_lines,
     HistoryResult: inspections.history_lines,
     AnnotationsResult: inspections.annotations_lines,
+    ProfileResult: profiles.profile_lines,
     RunResult: inspections.run_lines,
     PathResult: lambda result: iter((result.path,)),
     ShellResult: lambda result: iter(()),

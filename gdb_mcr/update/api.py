@@ -21,6 +21,7 @@ from gdb_mcr.model.inspection import (
     StatusResult,
     ThreadsResult,
 )
+from gdb_mcr.model.profile import ProfileResult
 from gdb_mcr.model.results import CheckResult, PhaseResult, UpdateResult
 from gdb_mcr.model.step_results import (
     AuditResult,
@@ -71,6 +72,18 @@ class UpdateOptions:
     """Ids of findings to override; never of a kind in `NEVER_OVERRIDDEN`."""
     policy: Strictness = Strictness.DEFAULT
     memory: MemoryPath = MemoryPath.MCR
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileOptions:
+    """What a user may decide about a profile."""
+
+    load: str = ""
+    """A shell command that is run beside the server, "" for none."""
+    seconds: float = 10.0
+    """How long to look: without a load, or at most with one."""
+    output: Path | None = None
+    """The file to write; None = where updates look for it."""
 
 
 class Progress(Protocol):
@@ -162,6 +175,14 @@ class LiveUpdater(Protocol):
 
         :raises UsageError: there is no such program.
         :raises AnalysisError: it cannot be prepared (32-bit, stripped…).
+        """
+        ...
+
+    def profile(self, pid: int, options: ProfileOptions) -> ProfileResult:
+        """Watch the threads of a server that `prepare_run` has just started for this, and end it whatever happens.
+
+        :raises TargetError: it ended by itself, or does not come to the end of its start-up.
+        :raises UsageError: the profile cannot be written.
         """
         ...
 

@@ -13,7 +13,6 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from gdb_mcr.debugger.child_gdb import ChildGdb
@@ -24,6 +23,7 @@ from gdb_mcr.model.results import Build
 from gdb_mcr.proc.pidfd import Pidfd
 from gdb_mcr.quiescence.classify import classify
 from gdb_mcr.runtime_abi.layout import State
+from gdb_mcr.update.api import ProfileOptions
 from gdb_mcr.update.profile_members import Members, ProfiledProcess
 from gdb_mcr.update.profiles import profile_path, write_profile
 from gdb_mcr.update.recorded import RecordedProcess, find_recorded
@@ -42,18 +42,6 @@ _STOPS_IN_A_ROW, _REST_S = 6, 1.1
 
 _EXPLANATIONS = 5
 _END_S = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class ProfileOptions:
-    """What a user may decide about a profile."""
-
-    load: str = ""
-    """A shell command that is run beside the server, "" for none."""
-    seconds: float = 10.0
-    """How long to look: without a load, or at most with one."""
-    output: Path | None = None
-    """The file to write; None = where updates look for it."""
 
 
 def profile(pid: int, options: ProfileOptions) -> ProfileResult:

@@ -18,10 +18,12 @@ from gdb_mcr.model.inspection import (
     StatusResult,
     ThreadsResult,
 )
+from gdb_mcr.model.profile import ProfileResult
 from gdb_mcr.model.results import Build, CheckResult, UpdateResult
 from gdb_mcr.update import explaining, history, inspection
 from gdb_mcr.update.analysis import build_of
-from gdb_mcr.update.api import ProgramRef, Progress, UpdateOptions
+from gdb_mcr.update.api import ProfileOptions, ProgramRef, Progress, UpdateOptions
+from gdb_mcr.update.profiling import profile
 from gdb_mcr.update.recorded import find_recorded
 from gdb_mcr.update.run import prepare_run
 from gdb_mcr.update.session import Session
@@ -37,6 +39,10 @@ class Updater:
     def prepare_run(self, command: Sequence[str]) -> Callable[[], NoReturn]:
         """Prepare a server to run under libmcr; the answer execs it."""
         return prepare_run(command)
+
+    def profile(self, pid: int, options: ProfileOptions) -> ProfileResult:
+        """Watch the threads of a server that was started for this."""
+        return profile(pid, options)
 
     def check(self, old: ProgramRef, new: Path, options: UpdateOptions) -> CheckResult:
         """The static findings; nothing is touched."""

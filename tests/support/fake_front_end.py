@@ -31,6 +31,9 @@ class FakeServices:
         updater.prepare_run(command)
         return RunResult(123, tuple(command))
 
+    def run_beside(self, command: Sequence[str]) -> RunResult:
+        return RunResult(123, tuple(command))
+
     def lend(self, pid: int) -> None:
         self.lent.append(pid)
 

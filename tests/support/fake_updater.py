@@ -26,6 +26,16 @@ from gdb_mcr.model.inspection import (
     ThreadRow,
     ThreadsResult,
 )
+from gdb_mcr.model.profile import (
+    EventOrigin,
+    ProcessClass,
+    Profile,
+    ProfiledLoop,
+    ProfiledStop,
+    ProfileResult,
+    Stability,
+    ThreadClass,
+)
 from gdb_mcr.model.results import Build, CheckResult, PhaseResult, UpdateResult, Verdict
 from gdb_mcr.model.step_results import (
     AuditResult,
@@ -36,7 +46,8 @@ from gdb_mcr.model.step_results import (
     TransferResult,
 )
 from gdb_mcr.model.steps import Phase, SessionState, Step, state_after
-from gdb_mcr.update.api import ProgramRef, Progress, UpdateOptions
+from gdb_mcr.model.stop_point import StopPointKind, ThreadRole
+from gdb_mcr.update.api import ProfileOptions, ProgramRef, Progress, UpdateOptions
 
 OLD_PID, NEW_PID = 4711, 4799
 OLD_BUILD, NEW_BUILD = Build("/srv/old/server", "aa" * 20), Build("/srv/new/server", "bb" * 20)
@@ -72,6 +83,21 @@ ROLLED_BACK = UpdateResult(
     hint="run it by hand to see why",
 )
 THREAD = ThreadRow(OLD_PID, OLD_PID, "main", "initiator", "epoll_wait", "quiescent", ("epoll_wait", "loop", "main"))
+WAIT = ProfiledStop("epoll_wait", ("loop", "work"), StopPointKind.QUIESCENT, EventOrigin.EXTERNAL, 1234, 9.5, 0.25)
+LOCK = ProfiledStop(
+    "pthread_mutex_lock", ("handle", "loop", "work"), StopPointKind.BLOCKING, EventOrigin.INTERNAL, 3, 0.001, 0.0005
+)
+WORKERS = ProcessClass(
+    ("spawn", "main"),
+    2,
+    Stability.STABLE,
+    (
+        ThreadClass(
+            "work", ("main",), 5, 4, ThreadRole.INITIATOR, Stability.STABLE, True, ProfiledLoop("loop", 9), (WAIT, LOCK)
+        ),
+        ThreadClass("once", (), 6, 17, ThreadRole.UNKNOWN, Stability.VOLATILE, False, None, ()),
+    ),
+)
 SERVER = ServerStatus(OLD_PID, OLD_BUILD, "recorded", 0, 1, 4, 12, 5000, 1_500_000, "server -t 4", ("it is stopped",))
 
 
@@ -96,6 +122,11 @@ class FakeUpdater:
             raise SystemExit(f"exec {' '.join(command)}")
 
         return execute
+
+    def profile(self, pid: int, options: ProfileOptions) -> ProfileResult:
+        self._note("profile", pid, options)
+        found = Profile(OLD_BUILD, ("server",), options.load, 10.0, 1000, 12, (WORKERS,))
+        return ProfileResult(found, str(options.output), ("the load ended with exit status 1",))
 
     def check(self, old: ProgramRef, new: Path, options: UpdateOptions) -> CheckResult:
         self._note("check", old, new, options)

@@ -10,7 +10,7 @@ import pytest
 
 from gdb_mcr.errors import TargetError, UpdateFailed, UsageError, WrongState
 from gdb_mcr.model.steps import SessionState
-from gdb_mcr.update.api import Strictness, UpdateOptions
+from gdb_mcr.update.api import ProfileOptions, Strictness, UpdateOptions
 from tests.support.fake_front_end import FakeFrontEnd, FakeServices
 from tests.support.fake_updater import COMMITTED, DOUBT, LOSS, NEW_PID, REFUSED, ROLLED_BACK, WOULD_COMMIT
 
@@ -251,6 +251,15 @@ def test_tools_are_the_front_end_s(cli: FakeFrontEnd) -> None:
     assert cli.type("shell").exit_status == 0
     cli.type("run -- srv -v")
     assert cli.printed[-1] == "started 123: srv -v"
+
+
+def test_a_profile_is_made_of_a_server_beside(cli: FakeFrontEnd) -> None:
+    cli.type("profile --load 'sleep 1' --output out.toml -- srv -v")
+    assert cli.updater.calls == [("profile", 123, ProfileOptions("sleep 1", 600.0, Path("out.toml")))]
+    assert "warning: the load ended with exit status 1" in cli.text
+    assert "2 processes (stable), forked by spawn < main" in cli.text
+    cli.type("profile -- srv")
+    assert cli.updater.calls[-1] == ("profile", 123, ProfileOptions("", 10.0, None))
 
 
 def test_closing_rolls_back(shell: FakeFrontEnd) -> None:

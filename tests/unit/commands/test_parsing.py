@@ -91,6 +91,11 @@ def test_run_keeps_the_server_s_words(line: list[str]) -> None:
     assert values(line)["server"] == ("srv", "-x", "--", "y")
 
 
+def test_values_of_options_are_no_server() -> None:
+    given = values(["profile", "--load", "sleep 1", "--seconds", "2", "srv", "--load", "x"])
+    assert (given["load"], given["seconds"], given["server"]) == ("sleep 1", 2.0, ("srv", "--load", "x"))
+
+
 @pytest.mark.parametrize("word", ["-h", "--help"])
 def test_help_wins_over_everything_else(word: str) -> None:
     assert isinstance(parse(find("update", FrontEnd.CLI), ["nonsense", word], FrontEnd.CLI), HelpText)

@@ -20,8 +20,9 @@ ALL = pytest.mark.parametrize("command", COMMANDS, ids=lambda one: one.name)
 
 
 def test_the_verbs_are_these() -> None:
-    names = "run check update diff annotations start quiesce release transfer audit commit rollback"
-    assert [one.name for one in COMMANDS] == f"{names} status threads fds object log history shell gdbinit".split()
+    updates = "run check update diff annotations start quiesce release transfer audit commit rollback"
+    others = "status threads fds object log history profile shell gdbinit"
+    assert [one.name for one in COMMANDS] == f"{updates} {others}".split()
 
 
 def test_each_step_has_its_verb_where_an_update_can_stay_open() -> None:

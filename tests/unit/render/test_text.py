@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from gdb_mcr.errors import InvalidAnnotations, TargetError
-from gdb_mcr.model import inspection, results, step_results
+from gdb_mcr.model import inspection, profile, results, step_results
 from gdb_mcr.model.results import PathResult, Result, RunResult, ShellResult
 from gdb_mcr.model.step_results import RollbackResult
 from gdb_mcr.render import pieces
@@ -79,7 +79,7 @@ def test_rollback_names_what_was_ended() -> None:
 
 def all_results() -> set[type]:
     found = set()
-    for module in (results, step_results, inspection):
+    for module in (results, step_results, inspection, profile):
         found |= {one for name, one in vars(module).items() if name.endswith("Result") and name != "Result"}
     return found - {results.PhaseResult}
 
