@@ -140,6 +140,10 @@ class Tracer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Gives everything back. Nothing if it has been done."""
         self._library.mcr_engine_destroy(self._handle)
         self._handle = None
         self._alive.clear()

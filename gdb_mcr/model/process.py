@@ -55,6 +55,8 @@ class Descriptor:
     """File offset in bytes."""
     flags: int
     """O_* as in open(2); O_CLOEXEC is the descriptor's own."""
+    watches: tuple[EpollWatch, ...] = ()
+    """Of an epoll instance, by descriptor number."""
 
     @property
     def is_epoll(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from gdb_mcr.model.process import Descriptor, EpollWatch
@@ -28,14 +28,16 @@ def descriptors(pid: int) -> dict[int, Descriptor]:
         return {one.number: one for number in numbers(pid, "fd") for one in _descriptor(links, details, number)}
 
 
-def targets(pid: int) -> dict[int, str]:
+def targets(pid: int, wanted: Iterable[int] | None = None) -> dict[int, str]:
     """What each open descriptor is, by number: the link's target alone, which is much quicker than `descriptors`.
+
+    :param wanted: the numbers that are asked about; None = all.
 
     :raises TargetError: there is no such process, or it may not be looked at.
     """
     found = {}
     with opened(pid, "fd") as links:
-        for number in numbers(pid, "fd"):
+        for number in numbers(pid, "fd") if wanted is None else wanted:
             with suppress(FileNotFoundError):
                 found[number] = os.readlink(str(number), dir_fd=links)
     return found
@@ -46,7 +48,15 @@ def watches(pid: int, number: int) -> tuple[EpollWatch, ...]:
 
     :raises TargetError: there is no such process or descriptor, or it may not be looked at.
     """
-    return tuple(sorted(parse_watches(read_text(pid, "fdinfo", str(number))), key=lambda one: (one.fd, one.data)))
+    return _sorted_watches(read_text(pid, "fdinfo", str(number)))
+
+
+def descriptor_numbers(pid: int) -> tuple[int, ...]:
+    """The numbers of the open descriptors, in order.
+
+    :raises TargetError: there is no such process, or it may not be looked at.
+    """
+    return numbers(pid, "fd")
 
 
 def parse_descriptor(number: int, target: str, fdinfo: str) -> Descriptor:
@@ -58,6 +68,7 @@ def parse_descriptor(number: int, target: str, fdinfo: str) -> Descriptor:
         inode=int(fields.get("ino", "0")),
         position=int(fields["pos"]),
         flags=int(fields["flags"], 8),
+        watches=_sorted_watches(fdinfo) if target == EPOLL else (),
     )
 
 
@@ -65,6 +76,10 @@ def parse_watches(fdinfo: str) -> Iterator[EpollWatch]:
     """The registrations in an epoll instance's fdinfo. Everything but the number is hexadecimal there."""
     for fd, events, data, inode, device in _WATCH.findall(fdinfo):
         yield EpollWatch(int(fd), int(events, 16), int(data, 16), int(inode, 16), int(device, 16))
+
+
+def _sorted_watches(fdinfo: str) -> tuple[EpollWatch, ...]:
+    return tuple(sorted(parse_watches(fdinfo), key=lambda one: (one.fd, one.data)))
 
 
 def _descriptor(links: int, details: int, number: int) -> Iterator[Descriptor]:

@@ -8,12 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gdb_mcr.debugger.base import Memory
+from gdb_mcr.engine.tracer import Tracer
 from gdb_mcr.proc.pidfd import Pidfd
 from gdb_mcr.runtime_abi.channel import Channel
 from gdb_mcr.runtime_abi.heap import read_used
+from gdb_mcr.tracing.policy import Policy
+from gdb_mcr.tracing.transfer import StateTransfer
 from gdb_mcr.units import Range
+from gdb_mcr.update.analysis import Analysis
+from gdb_mcr.update.ghosts import GhostWriter, function_homes
 from gdb_mcr.update.heap_copy import HeapCopy
-from gdb_mcr.update.images import Image, read_image, state_ranges
+from gdb_mcr.update.images import Image, base_image, read_image, state_ranges
 from gdb_mcr.update.recorded import RecordedProcess
 from gdb_mcr.update.remote import PROT_READ, PROT_WRITE, protect
 from gdb_mcr.update.side_view import SideView, join_ranges, startup_mappings
@@ -33,22 +38,45 @@ class HeadStart:
     new: SideView
     ours: Image
     """N as its start-up has left it."""
+    base: Image
+    """O as it was at the end of its start-up."""
+    ghosts: GhostWriter
+    """Has put O's own image into N."""
     heap: HeapCopy | None
     """None: O's writes cannot be tracked, so that all of its heap is copied in the pause."""
+    _transfer: StateTransfer | None
 
     @classmethod
     def take(
-        cls, process: RecordedProcess, pidfd: Pidfd, old: SideView, new: SideView, new_memory: Memory
+        cls,
+        process: RecordedProcess,
+        pidfd: Pidfd,
+        old: SideView,
+        new: SideView,
+        ghosts: GhostWriter,
+        new_memory: Memory,
+        analysis: Analysis,
     ) -> HeadStart:
-        """Reads N, and asks O for what it takes to copy its heap."""
+        """Reads N, compiles what to do with each type, and asks O for what it takes to copy its heap."""
+        transfer = begin_transfer(old, new, analysis)
+        transfer.compile()
         ours = read_image(new_memory, state_ranges(new))
+        ghosts.put_image(old.executable, function_homes(old.executable, new.executable, analysis.match))
         tracker = track_writes(process, pidfd)
         heap = HeapCopy.begin(tracker, old.control, _addresses(old)) if tracker else None
-        return cls(new, ours, heap)
+        return cls(new, ours, base_image(old), ghosts, heap, transfer)
+
+    def take_transfer(self) -> StateTransfer | None:
+        """The compiled transfer, whose tracer is the caller's from now on; None if it has been taken."""
+        transfer, self._transfer = self._transfer, None
+        return transfer
 
     def close(self) -> None:
         """Gives everything back."""
+        if (transfer := self.take_transfer()) is not None:
+            transfer.tracer.close()
         self.ours.buffer.close()
+        self.base.buffer.close()
         if self.heap is not None:
             self.heap.close()
 
@@ -65,6 +93,11 @@ class HeadStart:
             if size <= ENOUGH:
                 break
         return copied
+
+
+def begin_transfer(old: SideView, new: SideView, analysis: Analysis) -> StateTransfer:
+    """A transfer that has not been compiled yet. Its tracer is the caller's to close."""
+    return StateTransfer(old.side(), new.side(), analysis.match, Policy.of(analysis.annotations), Tracer())
 
 
 # Everything that a word of O can point to.

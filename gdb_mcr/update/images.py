@@ -13,7 +13,6 @@ from typing import Protocol
 from gdb_mcr.debugger.base import Piece, SharedBuffer
 from gdb_mcr.engine.hints import Hints
 from gdb_mcr.engine.tracer import ImageExtent
-from gdb_mcr.model.placement import AllocationPair
 from gdb_mcr.runtime_abi.tables import read_snapshot
 from gdb_mcr.tracing.areas import writable_areas
 from gdb_mcr.tracing.sides import LoadedModule
@@ -109,13 +108,13 @@ def data_ranges(module: LoadedModule) -> list[Range]:
     return [Range(min(one.start for one in areas), max(one.end for one in areas))] if areas else []
 
 
-def base_image(view: SideView, pairs: Iterable[AllocationPair]) -> Image:
-    """O at the end of its start-up: its modules' data, and the chunks that have a counterpart in N.
+def base_image(view: SideView) -> Image:
+    """O at the end of its start-up: its modules' data, and the chunks of its start-up.
 
     Pages that the snapshot does not have had not been touched: they are zero.
     """
     modules = [area for module in (view.executable, *view.libraries) for area in data_ranges(module)]
-    chunks = [_pages(one.base_address, one.base_size) for one in pairs if one.base_size]
+    chunks = [_pages(one.base_address, one.base_size) for one in view.log.allocations if one.base_size]
     mappings = startup_mappings(view.log)
     pieces = tuple(_laid_out(join_ranges([*modules, *chunks, *mappings])))
     buffer = SharedBuffer(pieces[-1].offset + pieces[-1].size if pieces else 0)

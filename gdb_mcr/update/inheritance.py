@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -63,12 +63,13 @@ class InheritedFds:
         """For the channel: all of it."""
         return [self._message(one) for _, one in sorted(self.sent.items())]
 
-    def bring_up_to_date(self, pidfd: Pidfd, channel: Channel) -> DescriptorChanges:
+    def bring_up_to_date(self, pidfd: Pidfd, open_now: Mapping[int, Descriptor], channel: Channel) -> DescriptorChanges:
         """Gives N what O, which is at rest now, has opened, closed or replaced since.
 
+        :param open_now: O's descriptors.
         :raises UpdateFailed: N's own start-up has taken a number that O uses now.
         """
-        now = {number: one for number, one in descriptors(pidfd.pid).items() if not one.is_epoll}
+        now = {number: one for number, one in open_now.items() if not one.is_epoll}
         found = changes(self.sent, now, lambda number: self._is_same(pidfd.pid, number))
         for number in found.close:
             self._drop(number)

@@ -5,13 +5,13 @@ Source: DESIGN section 12.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gdb_mcr.model.finding import Finding
-from gdb_mcr.model.process import EpollWatch
+from gdb_mcr.model.process import Descriptor, EpollWatch
 from gdb_mcr.model.startup_log import OperationFlag, StartupLog
-from gdb_mcr.proc.descriptors import EPOLL, descriptors, targets, watches
+from gdb_mcr.proc.descriptors import EPOLL, targets, watches
 from gdb_mcr.reinit.inherit import startup_numbers
 from gdb_mcr.runtime_abi.channel import Channel
 from gdb_mcr.tracing.epoll import EpollChange, LostWatch, Watch, rebuild
@@ -67,11 +67,16 @@ class EpollPlan:
         change_epoll(channel, self.changes)
 
 
-def plan_epoll(old_pid: int, new_pid: int, fds: StartupFds, translate: Callable[[int], int]) -> EpollPlan:
-    """Compares both sides' instances. :param translate: where a pointer of O points in N."""
-    old = descriptors(old_pid)
-    theirs = {number: _kept(watches(old_pid, number), fds) for number, one in sorted(old.items()) if one.is_epoll}
-    mine = [number for number, target in targets(new_pid).items() if target == EPOLL and number in theirs]
+def plan_epoll(
+    old: Mapping[int, Descriptor], new_pid: int, fds: StartupFds, translate: Callable[[int], int]
+) -> EpollPlan:
+    """Compares both sides' instances.
+
+    :param old: O's descriptors.
+    :param translate: where a pointer of O points in N.
+    """
+    theirs = {number: _kept(one.watches, fds) for number, one in sorted(old.items()) if one.is_epoll}
+    mine = [number for number, target in targets(new_pid, theirs).items() if target == EPOLL]
     ours = {number: list(map(_watch, watches(new_pid, number))) for number in mine}
     inodes = {number: one.inode for number, one in old.items()}
     changes, lost = rebuild(theirs, ours, inodes, fds.matched, translate)

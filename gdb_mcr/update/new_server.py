@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from gdb_mcr.debugger.base import Memory
@@ -9,6 +10,7 @@ from gdb_mcr.debugger.child_gdb import ChildGdb
 from gdb_mcr.dwarf.needed import libraries
 from gdb_mcr.errors import UpdateFailed
 from gdb_mcr.model.finding import Finding
+from gdb_mcr.model.process import Descriptor
 from gdb_mcr.proc.pidfd import Pidfd
 from gdb_mcr.runtime_abi.control import describe_error
 from gdb_mcr.runtime_abi.layout import Role
@@ -16,7 +18,7 @@ from gdb_mcr.units import Range
 from gdb_mcr.update.analysis import Analysis
 from gdb_mcr.update.api import MemoryPath, UpdateOptions
 from gdb_mcr.update.conflicts import conflict_findings
-from gdb_mcr.update.ghosts import find_ghosts
+from gdb_mcr.update.ghosts import GhostWriter, find_ghosts
 from gdb_mcr.update.head_start import HeadStart
 from gdb_mcr.update.new_process import NewProcess, NewStart, placed_libraries, start_new
 from gdb_mcr.update.phases import Counts
@@ -100,24 +102,27 @@ class NewServer:
             return []
         return [f"{uncertain} start-up allocations of the new build have no certain counterpart in the old server"]
 
-    def bring_descriptors_up_to_date(self) -> None:
+    def bring_descriptors_up_to_date(self, open_now: Mapping[int, Descriptor]) -> None:
         """Gives it what O, at rest now, has opened, closed or replaced since it was started."""
-        self.process.inherited.bring_up_to_date(self._pidfd, self.process.channel)
+        self.process.inherited.bring_up_to_date(self._pidfd, open_now, self.process.channel)
 
-    def ends(self, old: SideView, old_gdb: ChildGdb, new_gdb: ChildGdb) -> Ends:
-        """Both processes for a transfer."""
+    def ends(self, old: SideView, open_now: Mapping[int, Descriptor], old_gdb: ChildGdb, new_gdb: ChildGdb) -> Ends:
+        """Both processes for a transfer.
+
+        :param open_now: O's descriptors.
+        """
         memory: Memory = new_gdb.memory_of(self.pid) if self._is_fast else StoppingMemory(new_gdb, self.pid)
         view = self._head_start.new if self._head_start is not None else self._view()
-        return Ends(old, old_gdb.memory(self._is_fast), view, memory, self.process, self._head_start)
+        return Ends(old, old_gdb.memory(self._is_fast), view, memory, self.process, open_now, self._head_start)
 
     def get_ahead(self, old: SideView, old_gdb: ChildGdb, new_gdb: ChildGdb) -> Counts:
         """Does what can be done before O stands still, or brings it up to date if it has been done."""
         if not self._is_fast:
             return {}
-        memory = new_gdb.memory_of(self.pid)
+        memory, running = new_gdb.memory_of(self.pid), old_gdb.memory_of(self._old.pid)
         if self._head_start is None:
-            self._head_start = HeadStart.take(self._old, self._pidfd, old, self._view(), memory)
-        running = old_gdb.memory_of(self._old.pid)
+            ghosts = GhostWriter(running, self.pid, memory, self.process.channel)
+            self._head_start = HeadStart.take(self._old, self._pidfd, old, self._view(), ghosts, memory, self._analysis)
         return {"bytes_ahead": self._head_start.advance(self._old, running, memory, self.process.channel)}
 
     def forget_head_start(self) -> None:

@@ -11,10 +11,11 @@ from contextlib import suppress
 from gdb_mcr.debugger.base import Debugger, StoppedThread
 from gdb_mcr.errors import McrError
 from gdb_mcr.model.inspection import ThreadRow
+from gdb_mcr.model.process import Descriptor
 from gdb_mcr.model.startup_log import ThreadEntry
 from gdb_mcr.model.step_results import QuiesceResult
 from gdb_mcr.model.stop_point import StoppedTask, StopPointKind, TaskState, WaitKind, role_of
-from gdb_mcr.proc.descriptors import descriptors, watches
+from gdb_mcr.proc.descriptors import descriptors
 from gdb_mcr.proc.pidfd import Pidfd
 from gdb_mcr.proc.tasks import tasks
 from gdb_mcr.quiescence.barrier import QuiescenceReport, reach_barrier
@@ -43,6 +44,8 @@ class OldProcessAtRest:
         self._pidfd = pidfd
         self.stopped_at = 0.0
         """CLOCK_MONOTONIC seconds at which the last stop began."""
+        self.descriptors: Mapping[int, Descriptor] = {}
+        """What the process had open when it was stopped last: true until it runs again."""
 
     def hold(self) -> None:
         """Threads that arrive at a wait stay there."""
@@ -88,9 +91,8 @@ class OldProcessAtRest:
     # Events that one thread has sent to another through a descriptor, and that nobody has taken yet, are not at rest:
     # the sender has done its part, and N's thread may wait for another descriptor.
     def _pending_watchers(self) -> bool:
-        pid = self._process.pid
-        found = descriptors(pid)
-        watched = {watch.fd for number, one in found.items() if one.is_epoll for watch in watches(pid, number)}
+        found = self.descriptors = descriptors(self._process.pid)
+        watched = {watch.fd for one in found.values() for watch in one.watches}
         internal = [number for number in watched if number in found and found[number].target.startswith(_INTERNAL)]
         return any(self._is_readable(number) for number in internal)
 

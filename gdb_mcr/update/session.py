@@ -260,8 +260,9 @@ class Session:
         assert self._new is not None
         assert self.analysis is not None
         for restarts in range(RESTARTS + 1):
-            self._new.bring_descriptors_up_to_date()
-            ends = self._new.ends(self._view(), self._old_gdb, self._new_gdb)
+            open_now = self._rest.descriptors
+            self._new.bring_descriptors_up_to_date(open_now)
+            ends = self._new.ends(self._view(), open_now, self._old_gdb, self._new_gdb)
             run = self._run = TransferRun(ends, self.analysis)
             try:
                 run.plan()

@@ -96,7 +96,7 @@ def _traced_once(server: RecordedProcess, analysis: Analysis, loader: ModuleLoad
     with ExitStack() as stack:
         theirs = read_image(_RunningMemory(server.pid), state_ranges(view))
         stack.callback(theirs.buffer.close)
-        base = base_image(view, startup.values())
+        base = base_image(view)
         stack.callback(base.buffer.close)
         tracer = stack.enter_context(Tracer())
         old = view.side()

@@ -7,7 +7,7 @@ Source: seed, "mutable tracing"; DESIGN sections 8 to 12.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -15,25 +15,25 @@ from typing import Self
 
 from gdb_mcr.debugger.base import Memory, MemoryFault, Piece, SharedBuffer
 from gdb_mcr.engine.records import EventKind
-from gdb_mcr.engine.tracer import ImageExtent, Tracer
+from gdb_mcr.engine.tracer import ImageExtent
 from gdb_mcr.errors import UpdateFailed
 from gdb_mcr.model.finding import Finding
 from gdb_mcr.model.placement import AllocationPair
+from gdb_mcr.model.process import Descriptor
 from gdb_mcr.model.startup_log import AllocationFlag
-from gdb_mcr.proc.descriptors import targets
+from gdb_mcr.proc.descriptors import descriptor_numbers
 from gdb_mcr.reinit.equivalence import threads_to_wake
 from gdb_mcr.reinit.plan import find_lost_places, make_pairs
 from gdb_mcr.runtime_abi.adoption import adoption_memfd, read_module_bytes, read_site_bytes
 from gdb_mcr.runtime_abi.layout import Module
 from gdb_mcr.tracing.explain import Explainer
 from gdb_mcr.tracing.findings import FindingWriter, audit_findings
-from gdb_mcr.tracing.policy import Policy
 from gdb_mcr.tracing.sides import ChunkPair
 from gdb_mcr.tracing.transfer import Growth, StateTransfer, Write
 from gdb_mcr.units import Range
 from gdb_mcr.update.analysis import Analysis
 from gdb_mcr.update.ghosts import CarriedGhost, Ghost, GhostWriter, find_ghosts, function_homes, needed_ghosts
-from gdb_mcr.update.head_start import HeadStart
+from gdb_mcr.update.head_start import HeadStart, begin_transfer
 from gdb_mcr.update.images import Image, base_image, copy_image, read_image, rest_ranges, state_ranges
 from gdb_mcr.update.inheritance import own_numbers
 from gdb_mcr.update.kernel_state import close_abandoned, plan_epoll, startup_fds
@@ -61,6 +61,8 @@ class Ends:
     new: SideView
     new_memory: Memory
     process: NewProcess
+    descriptors: Mapping[int, Descriptor]
+    """Of O."""
     head_start: HeadStart | None
 
 
@@ -97,13 +99,12 @@ class TransferRun:
         pairs = self._pair_chunks()
         self._fds = startup_fds(ends.old.log, ends.new.log)
         self._read_images()
-        base = self._image(base_image(ends.old, pairs))
-        self._tracer = self._stack.enter_context(Tracer())
-        policy = Policy.of(self._analysis.annotations)
-        self._transfer = StateTransfer(ends.old.side(), ends.new.side(), self._analysis.match, policy, self._tracer)
+        self._transfer = self._take_transfer()
+        self._tracer = self._stack.enter_context(self._transfer.tracer)
+        self._transfer.come_to_rest(ends.old.side())
         self._transfer.trace(
             self._theirs.extents(),
-            base.extents(),
+            self._base.extents(),
             self._ours.extents(),
             [ChunkPair(*one) for one in pairs],
             self._own_fds(),
@@ -112,7 +113,7 @@ class TransferRun:
         self._writes = self._transfer.transfer()
         if self._early is not None:
             self._early.spoil(self._tracer.touched())
-        self._epoll = plan_epoll(ends.old.control.pid, ends.process.pid, self._fds, self._tracer.translate)
+        self._epoll = plan_epoll(ends.descriptors, ends.process.pid, self._fds, self._tracer.translate)
         self._explainer = Explainer(self._transfer, self._read_old)
 
     def _read_images(self) -> None:
@@ -126,6 +127,12 @@ class TransferRun:
             theirs = self._image(read_image(ends.old_memory, state_ranges(ends.old)))
         self._theirs = theirs
         self._ours = start.ours if start else self._image(read_image(ends.new_memory, state_ranges(ends.new)))
+        self._base = start.base if start else self._image(base_image(ends.old))
+
+    def _take_transfer(self) -> StateTransfer:
+        start = self._ends.head_start
+        early = start.take_transfer() if start is not None else None
+        return early or begin_transfer(self._ends.old, self._ends.new, self._analysis)
 
     def findings(self) -> list[Finding]:
         """What speaks against the update."""
@@ -175,8 +182,7 @@ class TransferRun:
 
     def _own_fds(self) -> list[int]:
         ends = self._ends
-        old, new = targets(ends.old.control.pid), targets(ends.process.pid)
-        return own_numbers(new, old, ends.new.control.channel_fd)
+        return own_numbers(descriptor_numbers(ends.process.pid), ends.descriptors, ends.new.control.channel_fd)
 
     def _place_growths(self, growths: Sequence[Growth]) -> None:
         addresses = self._ends.process.channel.allocate([one.new_size for one in growths]) if growths else []
@@ -213,10 +219,13 @@ class TransferRun:
         }
 
     def _put_ghosts(self) -> Ghost:
-        ends = self._ends
-        writer = GhostWriter(ends.old_memory, ends.process.pid, ends.new_memory, ends.process.channel)
+        ends, start = self._ends, self._ends.head_start
         homes = function_homes(ends.old.executable, ends.new.executable, self._analysis.match)
-        writer.put_image(ends.old.executable, homes)
+        if start is not None:
+            writer = start.ghosts
+        else:
+            writer = GhostWriter(ends.old_memory, ends.process.pid, ends.new_memory, ends.process.channel)
+            writer.put_image(ends.old.executable, homes)
         carried = find_ghosts(ends.old.control.pid, ends.old.log.modules, ends.old.control.generation)
         needed = self._needed(carried) if carried else []
         for one in carried:
