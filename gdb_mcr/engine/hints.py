@@ -10,40 +10,36 @@ from collections.abc import Sequence
 from gdb_mcr.engine.library import Prototype, declare
 from gdb_mcr.units import Range
 
-GRAIN = 512
-"""Bytes that share a word of hints: what is learned begins and ends at multiples of it."""
-
 _PROTOTYPES: dict[str, Prototype] = {
-    "mcr_hints_learn": (
-        None,
-        (ctypes.c_void_p, ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_void_p),
-    )
+    "mcr_hints_create": (ctypes.c_void_p, (ctypes.c_uint64,) * 3),
+    "mcr_hints_destroy": (None, (ctypes.c_void_p,)),
+    "mcr_hints_learn": (ctypes.c_int, (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_void_p)),
 }
 
 
 class Hints:
-    """One bit for each word of a buffer, set if its value lies in a range that holds all addresses of interest.
+    """The words of a buffer whose values lie in a range that holds all addresses of interest.
 
     :param size: bytes of the buffer.
     :param span: the range; a word outside of it is never a pointer to anything that is looked for.
     """
 
     def __init__(self, size: int, span: Range) -> None:
-        self.span = span
         self._library = declare(_PROTOTYPES)
-        self._bits = mmap.mmap(-1, -(-size // (8 * GRAIN)) * GRAIN // 8 + mmap.PAGESIZE)
-        self._start = ctypes.addressof(ctypes.c_char.from_buffer(self._bits))
+        self.handle = self._library.mcr_hints_create(size, span.start, span.end)
+        """For `struct mcr_extent`."""
+        if not self.handle:
+            raise MemoryError
+
+    def __del__(self) -> None:
+        self._library.mcr_hints_destroy(self.handle)
 
     def learn(self, places: Sequence[tuple[int, int]], buffer: mmap.mmap) -> None:
-        """Looks at parts of the buffer: (offset, size), multiples of `GRAIN` both."""
+        """Looks at parts of the buffer: (offset, size), whole pages. What has not been looked at holds no address."""
         rows = array("Q", [word for offset, size in places for word in (0, size, offset)])
         bytes_ = (ctypes.c_char * 0).from_buffer(buffer)
-        self._library.mcr_hints_learn(
-            *(rows.buffer_info()[0], len(places), ctypes.addressof(bytes_)),
-            *(self.span.start, self.span.end, self._start),
+        status = self._library.mcr_hints_learn(
+            self.handle, rows.buffer_info()[0], len(places), ctypes.addressof(bytes_)
         )
-
-    def address(self, offset: int) -> int:
-        """Where the hints from byte `offset` of the buffer on stand in this process."""
-        assert offset % GRAIN == 0, "hints for an odd place"
-        return self._start + offset // GRAIN * 8
+        if status < 0:
+            raise MemoryError

@@ -116,9 +116,15 @@ class EventKind(IntEnum):
 
 
 class Extent(ctypes.Structure):
-    """struct mcr_extent: `size` bytes of a process at `address`, held here at `bytes`; `hints` is one bit a word."""
+    """struct mcr_extent: `size` bytes of a process at `address`, held here at `bytes`.
 
-    _fields_ = (("address", c_uint64), ("size", c_uint64), ("bytes", c_void_p), ("hints", c_void_p))
+    They stand `offset` bytes into a buffer that `hints` tell of.
+    """
+
+    _fields_ = (
+        *(("address", c_uint64), ("size", c_uint64), ("bytes", c_void_p)),
+        *(("hints", c_void_p), ("offset", c_uint64)),
+    )
 
 
 class Touched(ctypes.Structure):

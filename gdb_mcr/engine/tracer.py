@@ -93,7 +93,7 @@ def extent_rows(extents: Sequence[ImageExtent]) -> tuple[ctypes.Array[Extent], l
         row.address, row.size, row.bytes = extent.range.start, extent.range.size, ctypes.addressof(window)
         windows.append(window)
         if extent.hints is not None:
-            row.hints = extent.hints.address(extent.offset)
+            row.hints, row.offset = extent.hints.handle, extent.offset
             windows.append(extent.hints)
     return rows, windows
 

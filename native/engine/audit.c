@@ -18,7 +18,7 @@ uint64_t mcr_scan_words(const struct mcr_extent *extents, uint32_t extent_count,
                         uint32_t range_count, struct mcr_hit *hits, uint64_t capacity) {
     uint64_t found = 0, low = range_count ? ranges[0] : 0, high = range_count ? ranges[2 * range_count - 1] : 0;
     for (uint32_t i = 0; i < extent_count; i++) {
-        struct words words = mcr_words_in(&extents[i], extents[i].address, extents[i].size);
+        struct words words = mcr_words_in(&extents[i], extents[i].address, 0, extents[i].size);
         mcr_words_between(&words, low, high);
         for (uint64_t value; mcr_words_next(&words, &value);) {
             if (!in_ranges(value, ranges, range_count))
@@ -76,7 +76,7 @@ static void mark_value(struct mark *mark, uint64_t value) {
 }
 
 static void mark_bytes(struct mark *mark, const struct mcr_extent *extent, uint64_t address, uint64_t size) {
-    struct words words = mcr_words_in(extent, address, size);
+    struct words words = mcr_words_in(extent, address, 0, size);
     mcr_words_between(&words, mark->low, mark->high + 1);
     for (uint64_t value; mcr_words_next(&words, &value);)
         mark_value(mark, value);

@@ -345,8 +345,7 @@ void mcr_fix_words(struct mcr_engine *engine, uint8_t *bytes, uint64_t address, 
     while (mcr_words_next(&words, &value)) {
         if (mcr_translate_opaque(engine, value, ruled, &moved) == LANDS_UNKNOWN || moved == value)
             continue;
-        store_word(bytes + words.at - 8, moved);
-        mcr_touch(engine, address + words.at - 8, 8);
+        mcr_words_replace(engine, &words, address, moved);
         engine->statistics.translated++;
     }
 }

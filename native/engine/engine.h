@@ -23,12 +23,13 @@ enum mcr_image_kind {
     MCR_IMAGES
 };
 
+struct mcr_hints;
 struct mcr_extent {
-    uint64_t address; /* with hints: a multiple of 512 */
+    uint64_t address; /* with hints: page-aligned */
     uint64_t size;
     uint8_t *bytes;
-    uint64_t *hints; /* bit i: word i may be an address of the process (mcr_hints_learn); NULL: any word may.
-                      * Readable for 512 bytes beyond its end. */
+    struct mcr_hints *hints; /* which words may be addresses; NULL: any may */
+    uint64_t offset;         /* of `bytes` in the buffer that the hints are about */
 };
 
 /* ---- types (data type tags) ---- */
@@ -313,10 +314,13 @@ struct mcr_piece { /* bytes [address, address + size) of the process are bytes [
     uint64_t size;
     uint64_t offset;
 };
-/* Looks at the words of these pieces of a buffer, whose offsets and sizes are multiples of 512: a hint is set for each
- * that lies in [low, high), cleared for the others. */
-MCR_EXPORT void mcr_hints_learn(const struct mcr_piece *pieces, uint64_t count, const uint8_t *buffer, uint64_t low,
-                                uint64_t high, uint64_t *hints);
+/* What is known of a buffer's words: which lie in [low, high) and so may be addresses. Nothing may at first. NULL: no
+ * memory. */
+MCR_EXPORT struct mcr_hints *mcr_hints_create(uint64_t size, uint64_t low, uint64_t high);
+MCR_EXPORT void mcr_hints_destroy(struct mcr_hints *hints);
+/* Looks at these pieces of the buffer, whole pages of it; 0 or -ENOMEM. */
+MCR_EXPORT int mcr_hints_learn(struct mcr_hints *hints, const struct mcr_piece *pieces, uint64_t count,
+                               const uint8_t *buffer);
 /* 0, or -errno: -EFAULT nothing is mapped there, -EINVAL a piece lies outside the buffer, -EPERM, -ESRCH. *failed is the
  * address of the first byte that was not moved; what comes before it was. */
 MCR_EXPORT int mcr_process_read(int pid, const struct mcr_piece *pieces, uint64_t count, uint8_t *buffer,

@@ -91,22 +91,26 @@ uint32_t mcr_find_object(const struct mcr_engine *engine, uint64_t address); /* 
 const struct mcr_symbol *mcr_find_symbol(const struct mcr_engine *engine,
                                          uint64_t address); /* the one that covers it */
 
-/* words.c: the aligned words in bytes [from, to) of an object of the THEIRS image whose values lie in a range */
+/* words.c: the aligned words in bytes [from, to) of something at `address`, of those whose values lie in a range */
 struct words {
-    const uint8_t *bytes;
-    uint64_t at, end; /* offset of the word to be looked at next */
-    const uint64_t *hints;
-    uint64_t first; /* index of the hint for offset 0 */
+    const uint8_t *bytes; /* at `address` */
+    uint64_t at, end;     /* offset of the word to be looked at next */
+    struct mcr_hints *hints;
+    uint64_t first; /* index of the word at offset 0 in the hinted buffer */
+    uint64_t page;  /* of the last word met, and */
+    uint32_t rank;  /* how many hinted words stand before it there */
+    uint64_t *kept; /* its value as the hints have it */
     uint64_t low, span;
 };
+struct words mcr_words_in(const struct mcr_extent *extent, uint64_t address, uint64_t from, uint64_t to);
+/* The same for bytes that may be part of the THEIRS image. */
 struct words mcr_words_of(const struct mcr_engine *engine, uint64_t address, const uint8_t *bytes, uint64_t from,
                           uint64_t to);
-/* The same for the bytes from `address` on in any extent. */
-struct words mcr_words_in(const struct mcr_extent *extent, uint64_t address, uint64_t size);
 void mcr_words_between(struct words *words, uint64_t low, uint64_t high);
 bool mcr_words_next(struct words *words, uint64_t *value); /* the word found stands at `at` - 8 */
-/* A word of the THEIRS image was replaced by a translated one; bytes were replaced by any others. */
-void mcr_touch(struct mcr_engine *engine, uint64_t address, uint64_t size);
+/* Stores another value in the word found, in the THEIRS image. */
+void mcr_words_replace(struct mcr_engine *engine, struct words *words, uint64_t address, uint64_t value);
+/* Bytes of the THEIRS image were replaced by any others. */
 void mcr_rewritten(struct mcr_engine *engine, uint64_t address, uint64_t size);
 
 /* types.c */
