@@ -353,7 +353,7 @@ struct mcr_inherited_fd {
  * the data part as the calls left it. After an error with `stop_on_error` the rest is not made: their results are
  * -ECANCELED, and the answer's status is that error. SNAPSHOT: control.snapshot is filled. FORGET, ALLOCATE: `count`
  * words. COMMIT: if a process may not be killed (-EPERM), nothing has happened; the one descriptor in excess of `count`
- * is an error, too. N waits 10 ms
+ * is an error, too. If N is to take locks it waits 10 ms
  * at most for their ends: of a traced process its pidfd tells only when the tracer has reaped all threads.
  */
 #define MCR_CHANNEL_PAYLOAD 65536u /* bytes after struct mcr_message at most; more goes by memfd */

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 
 from gdb_mcr.engine.records import NONE, Event, EventKind, ObjectKind
@@ -56,10 +55,12 @@ class FindingWriter:
 
     def warnings(self) -> list[str]:
         """Fields that both sides changed: O's value won (DESIGN section 9)."""
-        names = Counter(self._field(event) for event in self._of_kind(EventKind.BOTH_CHANGED) if not event.detail)
-        if not names:
+        changed = (event for event in self._of_kind(EventKind.BOTH_CHANGED) if not event.detail)
+        places = list(dict.fromkeys(Place(event.object, event.offset) for event in changed))
+        if not places:
             return []
-        shown = first_words([name for name, _ in names.most_common()], MAX_FIELDS)
+        names = [self._explain.field(place) for place in places[:MAX_FIELDS]]  # naming all would take too long
+        shown = first_words([*names, *[""] * (len(places) - len(names))], MAX_FIELDS)
         return [f"both the old server and the new one's start-up changed {shown}; the old server's value was taken"]
 
     # A pointer to nowhere is harmless where nothing leads to it.

@@ -93,15 +93,6 @@ def rest_ranges(view: SideView) -> list[Range]:
     return [*modules, *startup_mappings(view.log)]
 
 
-def copy_image(image: Image) -> Image:
-    """Another one of the same bytes."""
-    buffer = SharedBuffer(image.buffer.size)
-    for one in image.pieces:
-        end = one.offset + one.size
-        buffer.view[one.offset : end] = image.buffer.view[one.offset : end]
-    return Image(buffer, image.pieces)
-
-
 def data_ranges(module: LoadedModule) -> list[Range]:
     """Writable areas of a module, relocation slots between them included, so that each is one piece."""
     areas = writable_areas(module)

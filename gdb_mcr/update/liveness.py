@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from gdb_mcr.debugger.base import Memory
 from gdb_mcr.engine.mark import reached
+from gdb_mcr.engine.scan import words_into
 from gdb_mcr.engine.tracer import ImageExtent
 from gdb_mcr.proc.mappings import mappings
 from gdb_mcr.proc.tasks import tasks
@@ -17,6 +19,12 @@ from gdb_mcr.tracing.transfer import Write
 from gdb_mcr.units import WORD, Range, align_down
 from gdb_mcr.update.images import Image, read_image
 from gdb_mcr.update.side_view import SideView
+
+STEPS = 6
+"""Chunks in a row, each the only way to the next, that are followed backwards."""
+
+HITS = 1024
+"""Pointers that are followed backwards in one step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +47,69 @@ def stacks_of(pid: int, memory: Memory) -> Image:
     return read_image(memory, found)
 
 
-def patch(image: Image, writes: Iterable[Write]) -> None:
-    """Puts those of the writes that fall into an image into it."""
-    for one in writes:
-        piece = image.piece(one.address, len(one.data))
-        if piece is not None:
-            image.buffer.view[piece.offset : piece.offset + piece.size] = one.data
+@contextmanager
+def patched(image: Image, writes: Iterable[Write]) -> Iterator[None]:
+    """With those of the writes that fall into the image in it."""
+    pieces = [(one, image.piece(one.address, len(one.data))) for one in writes]
+    inside = [(piece.offset, one.data) for one, piece in pieces if piece is not None]
+    before = [image.buffer.view[offset : offset + len(data)] for offset, data in inside]
+    for offset, data in inside:
+        image.buffer.view[offset : offset + len(data)] = data
+    try:
+        yield
+    finally:
+        for (offset, _), data in zip(reversed(inside), reversed(before), strict=True):
+            image.buffer.view[offset : offset + len(data)] = data
 
 
-def live_objects(memory: NewMemory, old: SideView, new: SideView) -> Callable[[int], bool]:
-    """Whether N can reach the chunk at an address. What is no chunk counts as reachable."""
-    starts, sizes = _joined(old.chunks, new.chunks)
-    heap = old.control.window
-    inside = [one for one in (*memory.theirs.extents(), *memory.ours.extents()) if one.range.start in heap]
-    roots = [one for one in memory.ours.extents() if one.range.start not in heap] + memory.stacks.extents()
-    marks = reached(roots, _without_overlaps(inside), starts, sizes)
+def live_objects(memory: NewMemory, old: SideView, new: SideView, asked: Sequence[int]) -> Callable[[int], bool]:
+    """Whether N can reach the chunk at an address, one of those that are `asked` about. No chunk counts as reachable.
+
+    Most often nothing leads there from anywhere, which is found out by looking backwards; only if something does, all
+    that can be reached is marked.
+    """
+    heap = _Heap(memory, old, new)
+    chunks = {index for one in asked if (index := heap.chunk_at(one)) is not None}
+    if heap.are_cut_off(chunks):
+        return lambda address: heap.chunk_at(address) is None
+    marks = reached(heap.roots, heap.inside, heap.starts, heap.sizes)
 
     def is_live(address: int) -> bool:
-        index = bisect_right(starts, address) - 1
-        if index < 0 or address >= starts[index] + max(sizes[index], 1):
-            return True
-        return bool(marks[index])
+        index = heap.chunk_at(address)
+        return index is None or bool(marks[index])
 
     return is_live
+
+
+class _Heap:
+    def __init__(self, memory: NewMemory, old: SideView, new: SideView) -> None:
+        self.starts, self.sizes = _joined(old.chunks, new.chunks)
+        window = old.control.window
+        inside = [one for one in (*memory.theirs.extents(), *memory.ours.extents()) if one.range.start in window]
+        self.inside = _without_overlaps(inside)
+        self.roots = [one for one in memory.ours.extents() if one.range.start not in window] + memory.stacks.extents()
+        self._window = window
+
+    def chunk_at(self, address: int) -> int | None:
+        """Index of the chunk that holds the address."""
+        index = bisect_right(self.starts, address) - 1
+        inside = index >= 0 and address < self.starts[index] + max(self.sizes[index], 1)
+        return index if inside else None
+
+    def are_cut_off(self, chunks: Collection[int]) -> bool:
+        """Whether no root leads to any of the chunks, for all that can be told in few steps."""
+        seen, frontier = set(chunks), set(chunks)
+        for _ in range(STEPS):
+            if not frontier:
+                return True
+            targets = [Range(self.starts[one], self.starts[one] + self.sizes[one] + 1) for one in frontier]
+            count, hits = words_into([*self.inside, *self.roots], targets, HITS)
+            if count > len(hits) or any(address not in self._window for address, _ in hits):
+                return False
+            holders = {index for address, _ in hits if (index := self.chunk_at(address)) is not None}
+            frontier = holders - seen
+            seen |= frontier
+        return False
 
 
 # N's placed chunks stand in O's spans, where the THEIRS image has them merged: it comes first and wins.

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from gdb_mcr.debugger.base import Memory, MemoryFault, Piece, SharedBuffer
+from gdb_mcr.debugger.base import Memory, Piece, SharedBuffer
+from gdb_mcr.engine.process_memory import TransferError
 from gdb_mcr.engine.records import EventKind
 from gdb_mcr.engine.tracer import ImageExtent
 from gdb_mcr.errors import UpdateFailed
@@ -34,10 +35,10 @@ from gdb_mcr.units import Range
 from gdb_mcr.update.analysis import Analysis
 from gdb_mcr.update.ghosts import CarriedGhost, Ghost, GhostWriter, find_ghosts, function_homes, needed_ghosts
 from gdb_mcr.update.head_start import HeadStart, begin_transfer
-from gdb_mcr.update.images import Image, base_image, copy_image, read_image, rest_ranges, state_ranges
+from gdb_mcr.update.images import Image, base_image, read_image, rest_ranges, state_ranges
 from gdb_mcr.update.inheritance import own_numbers
 from gdb_mcr.update.kernel_state import close_abandoned, plan_epoll, startup_fds
-from gdb_mcr.update.liveness import NewMemory, live_objects, patch, stacks_of
+from gdb_mcr.update.liveness import NewMemory, live_objects, patched, stacks_of
 from gdb_mcr.update.new_process import NewProcess
 from gdb_mcr.update.phases import Counts
 from gdb_mcr.update.process_state import carry_process_state
@@ -139,15 +140,16 @@ class TransferRun:
         writer = FindingWriter(self._transfer, self._explainer, self._liveness())
         return [*writer.findings(), *self._epoll.findings()]
 
-    # Asked only where a pointer was lost, since the answer takes a walk over the whole heap.
+    # Asked only where a pointer was lost, since the answer takes a walk over the heap.
     def _liveness(self) -> Callable[[int], bool]:
-        if not any(event.kind == EventKind.LOST_POINTER for event in self._tracer.events()):
+        lost = {event.object for event in self._tracer.events() if event.kind == EventKind.LOST_POINTER}
+        if not lost:
             return lambda _: True
-        ends = self._ends
-        ours = self._image(copy_image(self._ours))
-        patch(ours, self._writes)
+        ends, objects = self._ends, self._tracer.objects()
         stacks = self._image(stacks_of(ends.process.pid, ends.new_memory))
-        return live_objects(NewMemory(self._theirs, ours, stacks), ends.old, ends.new)
+        memory = NewMemory(self._theirs, self._ours, stacks)
+        with patched(self._ours, self._writes):
+            return live_objects(memory, ends.old, ends.new, [objects[index].address for index in lost])
 
     def warnings(self) -> list[str]:
         """What the user should know."""
@@ -192,8 +194,8 @@ class TransferRun:
 
     def _read_old(self, address: int, size: int) -> bytes | None:
         try:
-            return self._ends.old_memory.read(address, size)
-        except MemoryFault:
+            return self._ends.old.memory.read(address, size)
+        except TransferError:
             return None
 
     # ---- writing

@@ -7,11 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Sorted by start; they may overlap if no two of different starts have ends in the other order. */
 static bool in_ranges(uint64_t value, const uint64_t *ranges, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++)
-        if (value >= ranges[2 * i] && value < ranges[2 * i + 1])
-            return true;
-    return false;
+    uint32_t low = 0;
+    for (uint32_t high = count; low < high;) {
+        uint32_t middle = (low + high) / 2;
+        if (ranges[2 * middle] <= value)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low && value < ranges[2 * low - 1];
 }
 
 uint64_t mcr_scan_words(const struct mcr_extent *extents, uint32_t extent_count, const uint64_t *ranges,

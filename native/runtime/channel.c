@@ -240,7 +240,8 @@ static int64_t run_commit(void) {
     if (status < 0)
         return status;
     signal_all(SIGKILL);
-    wait_for_ends();
+    if (mcr_effects_have_locks())
+        wait_for_ends();
     mcr_effects_apply();
     mcr_fds_clear();
     mcr_watchdog_stop();

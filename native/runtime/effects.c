@@ -343,6 +343,13 @@ static void apply_option(const struct record *record) {
         MCR_SYS(listen, args[0], args[1]);
 }
 
+bool mcr_effects_have_locks(void) {
+    for (uint32_t i = 0; i < record_count; i++)
+        if (records[i].kind == LOCKED)
+            return true;
+    return false;
+}
+
 void mcr_effects_apply(void) {
     for (uint32_t i = 0; i < record_count; i++) {
         struct record *record = &records[i];

@@ -190,6 +190,7 @@ bool mcr_effect_send(int fd);
 void mcr_effect_lock(int fd, int operation, const struct flock *lock); /* lock NULL: flock(fd, operation) */
 void mcr_effect_option(const struct mcr_call *call); /* setsockopt, fcntl, listen on O's object: done at commit */
 void mcr_effect_park(int fd);                        /* O's descriptor comes back to this number at commit */
+bool mcr_effects_have_locks(void);                   /* some that O must have let go of first */
 void mcr_effects_apply(void);                        /* at commit, after O's end */
 void mcr_effects_undo(void);                         /* N is about to die: removes the files that it created */
 
