@@ -35,7 +35,7 @@ class Hints:
         self._library.mcr_hints_destroy(self.handle)
 
     def learn(self, places: Sequence[tuple[int, int]], buffer: mmap.mmap) -> None:
-        """Looks at parts of the buffer: (offset, size), whole pages. What has not been looked at holds no address."""
+        """Looks at parts of the buffer: (offset, size), whole pages."""
         rows = array("Q", [word for offset, size in places for word in (0, size, offset)])
         bytes_ = (ctypes.c_char * 0).from_buffer(buffer)
         status = self._library.mcr_hints_learn(

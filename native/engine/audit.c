@@ -30,7 +30,7 @@ uint64_t mcr_scan_words(const struct mcr_extent *extents, uint32_t extent_count,
             if (!in_ranges(value, ranges, range_count))
                 continue;
             if (found < capacity)
-                hits[found] = (struct mcr_hit){extents[i].address + words.at - 8, value};
+                hits[found] = (struct mcr_hit){extents[i].address + mcr_words_offset(&words), value};
             found++;
         }
     }

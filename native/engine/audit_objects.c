@@ -98,10 +98,10 @@ static void look_at(struct audit *audit, const struct mcr_object *holder, const 
     mcr_words_between(&words, engine->low < tables->text_start ? engine->low : tables->text_start,
                       engine->high > tables->text_end ? engine->high : tables->text_end);
     for (uint64_t value; mcr_words_next(&words, &value);) {
-        uint64_t at = address + words.at - 8, offset = holder ? at - holder->address : 0;
         bool in_text = value >= tables->text_start && value < tables->text_end;
         if (!(in_text || may_be_moved(audit, value)) || !is_bad(engine, value))
             continue;
+        uint64_t at = address + mcr_words_offset(&words), offset = holder ? at - holder->address : 0;
         const struct mcr_object *one = holder ? holder : object_in_new(engine, at, &offset);
         if (one && is_number(engine, one, offset))
             continue;

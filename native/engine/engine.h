@@ -314,8 +314,7 @@ struct mcr_piece { /* bytes [address, address + size) of the process are bytes [
     uint64_t size;
     uint64_t offset;
 };
-/* What is known of a buffer's words: which lie in [low, high) and so may be addresses. Nothing may at first. NULL: no
- * memory. */
+/* What is known of a buffer's words: which lie in [low, high) and so may be addresses. NULL: no memory. */
 MCR_EXPORT struct mcr_hints *mcr_hints_create(uint64_t size, uint64_t low, uint64_t high);
 MCR_EXPORT void mcr_hints_destroy(struct mcr_hints *hints);
 /* Looks at these pieces of the buffer, whole pages of it; 0 or -ENOMEM. */

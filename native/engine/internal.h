@@ -94,12 +94,12 @@ const struct mcr_symbol *mcr_find_symbol(const struct mcr_engine *engine,
 /* words.c: the aligned words in bytes [from, to) of something at `address`, of those whose values lie in a range */
 struct words {
     const uint8_t *bytes; /* at `address` */
-    uint64_t at, end;     /* offset of the word to be looked at next */
+    uint64_t at, end;     /* offset of the word to be looked at next in memory */
+    uint64_t direct_end;  /* up to here the words are to be looked at in memory */
     struct mcr_hints *hints;
-    uint64_t first; /* index of the word at offset 0 in the hinted buffer */
-    uint64_t page;  /* of the last word met, and */
-    uint32_t rank;  /* how many hinted words stand before it there */
-    uint64_t *kept; /* its value as the hints have it */
+    uint64_t first;                 /* index of the word at offset 0 in the hinted buffer */
+    uint64_t page;                  /* the page of that buffer whose hinted values */
+    uint64_t *values, *next, *stop; /* stand here; NULL if they are looked at in memory */
     uint64_t low, span;
 };
 struct words mcr_words_in(const struct mcr_extent *extent, uint64_t address, uint64_t from, uint64_t to);
@@ -107,7 +107,8 @@ struct words mcr_words_in(const struct mcr_extent *extent, uint64_t address, uin
 struct words mcr_words_of(const struct mcr_engine *engine, uint64_t address, const uint8_t *bytes, uint64_t from,
                           uint64_t to);
 void mcr_words_between(struct words *words, uint64_t low, uint64_t high);
-bool mcr_words_next(struct words *words, uint64_t *value); /* the word found stands at `at` - 8 */
+bool mcr_words_next(struct words *words, uint64_t *value);
+uint64_t mcr_words_offset(const struct words *words); /* of the word found, from `address` */
 /* Stores another value in the word found, in the THEIRS image. */
 void mcr_words_replace(struct mcr_engine *engine, struct words *words, uint64_t address, uint64_t value);
 /* Bytes of the THEIRS image were replaced by any others. */

@@ -309,11 +309,15 @@ static void likely(struct mcr_engine *engine, const struct scan *scan, uint64_t 
     engine->objects[scan->holder].flags |= MCR_OBJECT_NONUPDATABLE;
 }
 
+static bool is_as_at_base(const struct scan *scan, uint64_t offset, uint64_t value) {
+    return offset + 8 <= scan->base_size && load_word(scan->base + offset) == value;
+}
+
 static void scan_words(struct mcr_engine *engine, const struct scan *scan, uint64_t offset, uint64_t length) {
     struct words words = mcr_words_of(engine, scan->address, scan->theirs, offset, offset + length);
     mcr_words_between(&words, engine->low, engine->high);
     for (uint64_t value; mcr_words_next(&words, &value);) {
-        if (scan->base && words.at <= scan->base_size && load_word(scan->base + words.at - 8) == value)
+        if (scan->base && is_as_at_base(scan, mcr_words_offset(&words), value))
             continue;
         likely(engine, scan, value);
     }

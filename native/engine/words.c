@@ -2,8 +2,8 @@
  * words.c - the few words of a process's memory that could be addresses of its own.
  *
  * A server's memory is mostly bytes that are no addresses. Which of its words are, is found out once, possibly while the
- * server still runs: one bit for each word (hints), and the values in their order, so that whoever looks for pointers
- * meets those words only and need not fetch each from a far place in memory.
+ * server still runs: the values of such words of each page in their order, so that whoever looks for pointers meets
+ * these only and need not fetch each from a far place in memory; and one bit a word, which tells where they stand.
  */
 #include "internal.h"
 #include <errno.h>
@@ -14,13 +14,15 @@ enum {
     BITS = 64,
     PAGE_BYTES = 4096,
     PAGE_WORDS = PAGE_BYTES / 8,
+    FEW_BYTES = 1024, /* fewer than these are looked at without hints */
 };
 
 struct mcr_hints {
     uint64_t low, span; /* what counts as an address */
     uint64_t size;      /* bytes of the buffer, rounded up to pages */
     uint64_t *bits;     /* by word of the buffer */
-    uint32_t *starts;   /* by page: where its values begin, plus 1; 0 = they stand in memory only */
+    uint32_t *starts;   /* by page: where its values begin, plus 1; 0 = nothing is known of it */
+    uint16_t *counts;   /* by page: its values */
     uint64_t *values;
     uint64_t value_count, value_room;
 };
@@ -38,7 +40,8 @@ struct mcr_hints *mcr_hints_create(uint64_t size, uint64_t low, uint64_t high) {
     hints->size = (size + PAGE_BYTES) & -(uint64_t)PAGE_BYTES;
     hints->bits = zeroed(hints->size / BITS);
     hints->starts = zeroed(hints->size / PAGE_BYTES * sizeof *hints->starts);
-    if (hints->bits && hints->starts)
+    hints->counts = zeroed(hints->size / PAGE_BYTES * sizeof *hints->counts);
+    if (hints->bits && hints->starts && hints->counts)
         return hints;
     mcr_hints_destroy(hints);
     return NULL;
@@ -51,6 +54,8 @@ void mcr_hints_destroy(struct mcr_hints *hints) {
         munmap(hints->bits, hints->size / BITS);
     if (hints->starts)
         munmap(hints->starts, hints->size / PAGE_BYTES * sizeof *hints->starts);
+    if (hints->counts)
+        munmap(hints->counts, hints->size / PAGE_BYTES * sizeof *hints->counts);
     free(hints->values);
     free(hints);
 }
@@ -80,6 +85,7 @@ static void learn_page(struct mcr_hints *hints, const uint8_t *bytes, uint64_t p
         hints->bits[page * (PAGE_WORDS / BITS) + i] = bits;
     }
     hints->starts[page] = (uint32_t)hints->value_count + 1;
+    hints->counts[page] = (uint16_t)count;
     hints->value_count += count;
 }
 
@@ -112,11 +118,9 @@ static uint64_t word_index(const struct mcr_extent *extent, uint64_t address) {
 }
 
 struct words mcr_words_in(const struct mcr_extent *extent, uint64_t address, uint64_t from, uint64_t to) {
-    struct words words = {.bytes = extent->bytes + (address - extent->address),
-                          .at = from + (-(address + from) & 7),
-                          .end = to,
-                          .page = UINT64_MAX};
-    if (!(address & 7)) {
+    struct words words = {
+        .bytes = extent->bytes + (address - extent->address), .at = from + (-(address + from) & 7), .end = to};
+    if (!(address & 7) && to - from >= FEW_BYTES) {
         words.hints = extent->hints;
         words.first = word_index(extent, address);
     }
@@ -137,48 +141,64 @@ void mcr_words_between(struct words *words, uint64_t low, uint64_t high) {
     words->span = high - low;
 }
 
-/* Goes to the next word with its bit set; false: there is none before the end. */
-static bool skip(struct words *words) {
-    while (words->at < words->end) {
-        uint64_t index = words->first + words->at / sizeof(uint64_t), shift = index % BITS;
-        uint64_t bits = words->hints->bits[index / BITS] >> shift;
-        if (bits) {
-            words->at += (uint64_t)__builtin_ctzll(bits) * sizeof(uint64_t);
-            return words->at + sizeof(uint64_t) <= words->end;
-        }
-        words->at += (BITS - shift) * sizeof(uint64_t);
-    }
-    return false;
+/* How many hinted words of its page stand before this one. */
+static uint32_t rank_of(const struct mcr_hints *hints, uint64_t index) {
+    uint32_t rank = (uint32_t)__builtin_popcountll(hints->bits[index / BITS] & ((1ull << index % BITS) - 1));
+    for (uint64_t i = index / PAGE_WORDS * (PAGE_WORDS / BITS); i < index / BITS; i++)
+        rank += (uint32_t)__builtin_popcountll(hints->bits[i]);
+    return rank;
 }
 
-/* Where the value of the word at `at` is kept, NULL if in memory only. The words before it in its page are counted. */
-static uint64_t *kept_value(struct words *words) {
-    struct mcr_hints *hints = words->hints;
+/* Goes to what is left of the page of the word at `at`; false: nothing is left. */
+static bool enter_page(struct words *words) {
+    if (words->at + sizeof(uint64_t) > words->end)
+        return false;
+    words->direct_end = words->end;
+    if (!words->hints)
+        return true;
+    const struct mcr_hints *hints = words->hints;
     uint64_t index = words->first + words->at / sizeof(uint64_t), page = index / PAGE_WORDS;
-    if (page == words->page) {
-        words->rank++;
-    } else {
-        words->page = page, words->rank = 0;
-        for (uint64_t i = page * (PAGE_WORDS / BITS); i < index / BITS; i++)
-            words->rank += (uint32_t)__builtin_popcountll(hints->bits[i]);
-        words->rank += (uint32_t)__builtin_popcountll(hints->bits[index / BITS] & ((1ull << index % BITS) - 1));
-    }
-    uint32_t start = hints->starts[page];
-    return start ? &hints->values[start - 1 + words->rank] : NULL;
+    uint64_t page_end = ((page + 1) * PAGE_WORDS - words->first) * sizeof(uint64_t);
+    uint64_t last = words->first + words->end / sizeof(uint64_t);
+    if (page_end < words->end)
+        words->direct_end = page_end;
+    if (!hints->starts[page])
+        return true;
+    words->page = page;
+    words->values = hints->values + hints->starts[page] - 1;
+    words->next = words->values + rank_of(hints, index);
+    words->stop = words->values + (page_end <= words->end ? hints->counts[page] : rank_of(hints, last));
+    words->at = words->direct_end;
+    return true;
 }
 
 bool mcr_words_next(struct words *words, uint64_t *value) {
-    for (;;) {
-        words->kept = NULL;
-        if (words->hints ? !skip(words) : words->at + sizeof *value > words->end)
-            return false;
-        if (words->hints)
-            words->kept = kept_value(words);
-        *value = words->kept ? *words->kept : load_word(words->bytes + words->at);
-        words->at += sizeof *value;
-        if (*value - words->low < words->span)
-            return true;
-    }
+    do {
+        while (words->next < words->stop)
+            if ((*value = *words->next++) - words->low < words->span)
+                return true;
+        words->values = words->next = words->stop = NULL;
+        while (words->at + sizeof *value <= words->direct_end) {
+            *value = load_word(words->bytes + words->at);
+            words->at += sizeof *value;
+            if (*value - words->low < words->span)
+                return true;
+        }
+    } while (enter_page(words));
+    return false;
+}
+
+uint64_t mcr_words_offset(const struct words *words) {
+    if (!words->values)
+        return words->at - sizeof(uint64_t);
+    uint64_t i = words->page * (PAGE_WORDS / BITS), rank = (uint64_t)(words->next - words->values - 1);
+    const uint64_t *all = words->hints->bits;
+    for (uint64_t count; (count = (uint64_t)__builtin_popcountll(all[i])) <= rank; i++)
+        rank -= count;
+    uint64_t bits = all[i];
+    for (; rank; rank--)
+        bits &= bits - 1;
+    return (i * BITS + (uint64_t)__builtin_ctzll(bits) - words->first) * sizeof(uint64_t);
 }
 
 /* ---- what the transfer changes ---- */
@@ -196,10 +216,10 @@ static void touch(struct mcr_engine *engine, uint64_t address, uint64_t size) {
 }
 
 void mcr_words_replace(struct mcr_engine *engine, struct words *words, uint64_t address, uint64_t value) {
-    uint64_t at = words->at - sizeof value;
+    uint64_t at = mcr_words_offset(words);
     store_word((uint8_t *)words->bytes + at, value);
-    if (words->kept)
-        *words->kept = value;
+    if (words->values)
+        words->next[-1] = value;
     touch(engine, address + at, sizeof value);
 }
 
@@ -208,12 +228,9 @@ void mcr_rewritten(struct mcr_engine *engine, uint64_t address, uint64_t size) {
     touch(engine, address, size);
     if (!extent || !extent->hints || !size)
         return;
-    struct mcr_hints *hints = extent->hints;
     uint64_t first = word_index(extent, address), last = word_index(extent, address + size - 1);
-    for (uint64_t i = first; i <= last; i++)
-        hints->bits[i / BITS] |= 1ull << (i % BITS);
     for (uint64_t page = first / PAGE_WORDS; page <= last / PAGE_WORDS; page++)
-        hints->starts[page] = 0;
+        extent->hints->starts[page] = 0;
 }
 
 const struct mcr_touched *mcr_engine_touched(struct mcr_engine *engine, uint64_t *count) {
