@@ -96,14 +96,19 @@ class _Heap:
         inside = index >= 0 and address < self.starts[index] + max(self.sizes[index], 1)
         return index if inside else None
 
+    # One past its end is still the chunk's, unless another one begins there.
+    def _aim(self, index: int) -> Range:
+        end = self.starts[index] + self.sizes[index] + 1
+        following = self.starts[index + 1] if index + 1 < len(self.starts) else end
+        return Range(self.starts[index], min(end, following))
+
     def are_cut_off(self, chunks: Collection[int]) -> bool:
         """Whether no root leads to any of the chunks, for all that can be told in few steps."""
         seen, frontier = set(chunks), set(chunks)
         for _ in range(STEPS):
             if not frontier:
                 return True
-            targets = [Range(self.starts[one], self.starts[one] + self.sizes[one] + 1) for one in frontier]
-            count, hits = words_into([*self.inside, *self.roots], targets, HITS)
+            count, hits = words_into([*self.inside, *self.roots], [self._aim(one) for one in frontier], HITS)
             if count > len(hits) or any(address not in self._window for address, _ in hits):
                 return False
             holders = {index for address, _ in hits if (index := self.chunk_at(address)) is not None}

@@ -5,56 +5,17 @@
  * function entries and constants are served by the ghost. Source: DESIGN section 3 (AUDIT), section 11 (R6).
  */
 #include "internal.h"
-#include <stdlib.h>
-
-enum { NEAR = 1 << 16 }; /* bytes; moved objects that lie so near each other are one stretch */
-
-struct stretch { /* [start, end) of addresses in which moved objects were */
-    uint64_t start, end;
-};
 
 struct audit {
     struct mcr_engine *engine;
     struct mcr_hit *hits;
     uint64_t capacity, found;
-    struct stretch *stretches; /* sorted; nearly all pointers lead to objects that have not moved */
-    uint64_t stretch_count, stretch_room;
 };
 
 static bool has_moved(const struct mcr_engine *engine, const struct mcr_object *object) {
     if (object->flags & (MCR_OBJECT_DROPPED | MCR_OBJECT_NEVER))
         return false; /* nothing of N's leads there, or what does is libc's own affair */
     return object->pair != MCR_NONE && engine->pairs[object->pair].new_address != object->address;
-}
-
-static void find_stretches(struct audit *audit) {
-    const struct mcr_engine *engine = audit->engine;
-    struct stretch *last = NULL;
-    for (uint64_t i = 0; i < engine->object_count; i++) {
-        const struct mcr_object *object = &engine->objects[i];
-        uint64_t end = object->address + object->size + 1;
-        if (!has_moved(engine, object))
-            continue;
-        if (last && object->address - last->end < NEAR) {
-            last->end = end;
-        } else if (mcr_grow(audit->engine, &audit->stretches, &audit->stretch_room, audit->stretch_count + 1,
-                            sizeof *last)) {
-            last = &audit->stretches[audit->stretch_count++];
-            *last = (struct stretch){object->address, end};
-        }
-    }
-}
-
-static bool may_be_moved(const struct audit *audit, uint64_t value) {
-    uint64_t low = 0;
-    for (uint64_t high = audit->stretch_count; low < high;) {
-        uint64_t middle = (low + high) / 2;
-        if (audit->stretches[middle].start <= value)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return audit->engine->failure || (low && value < audit->stretches[low - 1].end);
 }
 
 static bool is_bad(const struct mcr_engine *engine, uint64_t value) {
@@ -98,8 +59,7 @@ static void look_at(struct audit *audit, const struct mcr_object *holder, const 
     mcr_words_between(&words, engine->low < tables->text_start ? engine->low : tables->text_start,
                       engine->high > tables->text_end ? engine->high : tables->text_end);
     for (uint64_t value; mcr_words_next(&words, &value);) {
-        bool in_text = value >= tables->text_start && value < tables->text_end;
-        if (!(in_text || may_be_moved(audit, value)) || !is_bad(engine, value))
+        if (!mcr_may_lead_elsewhere(engine, value) || !is_bad(engine, value))
             continue;
         uint64_t at = address + mcr_words_offset(&words), offset = holder ? at - holder->address : 0;
         const struct mcr_object *one = holder ? holder : object_in_new(engine, at, &offset);
@@ -120,7 +80,6 @@ static bool stays_in_place(const struct mcr_engine *engine, const struct mcr_obj
 
 uint64_t mcr_engine_audit(struct mcr_engine *engine, struct mcr_hit *hits, uint64_t capacity) {
     struct audit audit = {.engine = engine, .hits = hits, .capacity = capacity};
-    find_stretches(&audit);
     for (uint64_t i = 0; i < engine->object_count; i++) {
         const struct mcr_object *object = &engine->objects[i];
         if (!stays_in_place(engine, object))
@@ -133,6 +92,5 @@ uint64_t mcr_engine_audit(struct mcr_engine *engine, struct mcr_hit *hits, uint6
     for (uint64_t i = 0; i < engine->patch_count; i++)
         look_at(&audit, NULL, engine->patch_bytes + engine->patches[i].offset, engine->patches[i].address,
                 engine->patches[i].size);
-    free(audit.stretches);
     return audit.found;
 }

@@ -221,6 +221,18 @@ static void convert_word(struct mcr_engine *engine, struct conversion *c, const 
     store_word(at->out, moved);
 }
 
+/* Words from here on that are as they were at the base: N's own stay. */
+static uint64_t count_unchanged(const struct conversion *c, const struct mcr_op *op, uint64_t offset, uint64_t length) {
+    const uint64_t step = 64;
+    uint64_t same = 0;
+    if (!c->base || op->flags & MCR_OPFLAG_KEEP_OLD)
+        return 0;
+    while (same + step <= length && offset + same + step <= c->base_size &&
+           memcmp(c->theirs + offset + same, c->base + offset + same, step) == 0)
+        same += step;
+    return same / 8;
+}
+
 /* Opaque bytes: whole aligned words, and single bytes at the edges. */
 static void convert_words(struct mcr_engine *engine, struct conversion *c, const struct mcr_op *op, uint64_t old_offset,
                           uint64_t new_offset) {
@@ -228,6 +240,12 @@ static void convert_words(struct mcr_engine *engine, struct conversion *c, const
         uint64_t step = 8 - ((old_offset + done) & 7);
         if (step > op->length - done)
             step = op->length - done;
+        uint64_t unchanged = step == 8 ? count_unchanged(c, op, old_offset + done, op->length - done) : 0;
+        if (unchanged) {
+            engine->statistics.merged_fields += unchanged;
+            done += unchanged * 8;
+            continue;
+        }
         struct place at = place_of(c, old_offset + done, new_offset + done, step);
         struct mcr_op piece = *op;
         piece.length = (uint32_t)step;

@@ -25,6 +25,10 @@ struct length { /* four bytes that tell the length of a table which N has longer
     uint64_t address;
 };
 
+struct stretch { /* [start, end) of addresses: moved.c */
+    uint64_t start, end;
+};
+
 struct region_index; /* find.c */
 
 struct mcr_engine {
@@ -55,6 +59,8 @@ struct mcr_engine {
     uint64_t patch_size, patch_bytes_room;
     uint8_t *scratch;
     uint64_t scratch_room;
+    struct stretch *stretches; /* sorted */
+    uint64_t stretch_count, stretch_room;
     struct mcr_touched *touched;
     uint64_t touched_count, touched_room;
     struct mcr_statistics statistics;
@@ -132,6 +138,11 @@ enum landing mcr_translate(struct mcr_engine *engine, uint64_t value, uint64_t *
 enum landing mcr_translate_opaque(struct mcr_engine *engine, uint64_t value, bool ruled, uint64_t *ret);
 bool mcr_map_offset(const struct mcr_engine *engine, const struct mcr_object *object, uint64_t offset, uint64_t *ret);
 uint32_t mcr_object_program(const struct mcr_engine *engine, const struct mcr_object *object);
+
+/* moved.c */
+void mcr_moved_learn(struct mcr_engine *engine);
+/* Whether a pointer with this value may have to be another one in N, or is lost there. */
+bool mcr_may_lead_elsewhere(const struct mcr_engine *engine, uint64_t value);
 
 /* growth.c: tables that are longer in N than in O (DESIGN section 9) */
 void mcr_growth_learn(struct mcr_engine *engine);

@@ -66,7 +66,7 @@ static bool visit(struct mcr_engine *engine, uint64_t address, uint32_t type) {
                 visit(engine, old[i].address, old[i].type);
         free(old);
     }
-    uint64_t slot = ((address ^ type) * 0x9e3779b97f4a7c15ull) >> 20;
+    uint64_t slot = ((address ^ type) * 0x9e3779b97f4a7c15ull) >> 32;
     for (;; slot++) {
         struct visit *one = &engine->visits[slot & engine->visit_mask];
         if (one->address == address && one->type == type)

@@ -6,6 +6,8 @@
  */
 #include "internal.h"
 
+enum { LARGE = 4096 }; /* bytes from which on it pays to look whether there is anything to do */
+
 static uint8_t *patch(struct mcr_engine *engine, uint64_t address, uint64_t size) {
     if (!mcr_grow(engine, &engine->patches, &engine->patch_room, engine->patch_count + 1, sizeof *engine->patches) ||
         !mcr_grow(engine, &engine->patch_bytes, &engine->patch_bytes_room, engine->patch_size + size, 1))
@@ -115,7 +117,10 @@ static void convert_elements(struct mcr_engine *engine, const struct mcr_object 
         return;
     if (one->tail_program == MCR_NONE) {
         uint64_t length = object->size - from < whole->out_size - to ? object->size - from : whole->out_size - to;
-        mcr_convert_opaque(engine, whole, from, to, length);
+        if (whole->out == whole->theirs && from == to)
+            mcr_fix_words(engine, whole->out + from, object->address + from, length, whole->ruled);
+        else
+            mcr_convert_opaque(engine, whole, from, to, length);
         return;
     }
     const struct mcr_program *tail = &engine->tables.programs[one->tail_program];
@@ -208,6 +213,37 @@ static void move_object(struct mcr_engine *engine, uint32_t index, const uint8_t
     engine->statistics.objects_moved++;
 }
 
+/* Nothing in it but aligned pointers and what stays as it is can change when an object keeps its place and form. */
+static bool changes_by_word(const struct mcr_engine *engine, uint32_t index) {
+    if (index == MCR_NONE)
+        return true;
+    const struct mcr_program *program = &engine->tables.programs[index];
+    for (uint32_t i = program->first; i < program->first + program->count; i++) {
+        const struct mcr_op *op = &engine->tables.ops[i];
+        bool aligned = op->old_offset % 8 == 0 && op->old_stride % 8 == 0;
+        if (op->code == MCR_OP_ENUM || op->code == MCR_OP_DROPPED)
+            return false;
+        if (!aligned && (op->code == MCR_OP_POINTER || op->code == MCR_OP_CODE || op->code == MCR_OP_LOOP))
+            return false;
+    }
+    return program->old_size % 8 == 0;
+}
+
+static bool may_change(const struct mcr_engine *engine, const struct mcr_object *object, const uint8_t *theirs) {
+    const struct mcr_tables *tables = &engine->tables;
+    uint32_t program = mcr_object_program(engine, object);
+    if (program != MCR_NONE &&
+        !(changes_by_word(engine, program) && changes_by_word(engine, tables->programs[program].tail_program)))
+        return true;
+    struct words words = mcr_words_of(engine, object->address, theirs, 0, object->size);
+    mcr_words_between(&words, engine->low < tables->image_start ? engine->low : tables->image_start,
+                      engine->high > tables->image_end ? engine->high : tables->image_end);
+    for (uint64_t value; mcr_words_next(&words, &value);)
+        if (mcr_may_lead_elsewhere(engine, value))
+            return true;
+    return false;
+}
+
 /* Same address, same layout: only words that point to what moved. */
 static void fix_object(struct mcr_engine *engine, uint32_t index, uint8_t *theirs) {
     const struct mcr_object *object = &engine->objects[index];
@@ -217,6 +253,8 @@ static void fix_object(struct mcr_engine *engine, uint32_t index, uint8_t *their
         mcr_fix_words(engine, theirs, object->address, object->size, object->flags & MCR_OBJECT_RULED_OWNER);
         return;
     }
+    if (object->size >= LARGE && !may_change(engine, object, theirs))
+        return;
     uint64_t translated = engine->statistics.translated;
     struct conversion conversion = begin(engine, index, theirs);
     conversion.out = theirs;
@@ -309,6 +347,7 @@ static void transfer_object(struct mcr_engine *engine, uint32_t index) {
 
 int mcr_engine_transfer(struct mcr_engine *engine) {
     mcr_growth_learn(engine);
+    mcr_moved_learn(engine);
     mcr_structures_settle(engine);
     engine->touched_count = 0;
     for (uint64_t i = 0; i < engine->object_count; i++)
