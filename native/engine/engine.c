@@ -55,7 +55,6 @@ void mcr_engine_destroy(struct mcr_engine *engine) {
     free(engine->patch_bytes);
     free(engine->scratch);
     free(engine->touched);
-    free(engine->stretches);
     free(engine);
 }
 

@@ -25,9 +25,10 @@ struct length { /* four bytes that tell the length of a table which N has longer
     uint64_t address;
 };
 
-struct stretch { /* [start, end) of addresses: moved.c */
-    uint64_t start, end;
+struct stretch { /* of addresses: moved.c */
+    uint64_t start, size;
 };
+enum { MAX_STRETCHES = 16 };
 
 struct region_index; /* find.c */
 
@@ -59,8 +60,8 @@ struct mcr_engine {
     uint64_t patch_size, patch_bytes_room;
     uint8_t *scratch;
     uint64_t scratch_room;
-    struct stretch *stretches; /* sorted */
-    uint64_t stretch_count, stretch_room;
+    struct stretch stretches[MAX_STRETCHES];
+    uint32_t stretch_count;
     struct mcr_touched *touched;
     uint64_t touched_count, touched_room;
     struct mcr_statistics statistics;
@@ -141,8 +142,15 @@ uint32_t mcr_object_program(const struct mcr_engine *engine, const struct mcr_ob
 
 /* moved.c */
 void mcr_moved_learn(struct mcr_engine *engine);
-/* Whether a pointer with this value may have to be another one in N, or is lost there. */
-bool mcr_may_lead_elsewhere(const struct mcr_engine *engine, uint64_t value);
+
+/* Whether a pointer with this value may have to be another one in N, or is lost there. Without a branch: values that
+ * follow each other lead anywhere. */
+static inline bool mcr_may_lead_elsewhere(const struct mcr_engine *engine, uint64_t value) {
+    bool found = value - engine->tables.image_start < engine->tables.image_end - engine->tables.image_start;
+    for (uint32_t i = 0; i < engine->stretch_count; i++)
+        found |= value - engine->stretches[i].start < engine->stretches[i].size;
+    return found;
+}
 
 /* growth.c: tables that are longer in N than in O (DESIGN section 9) */
 void mcr_growth_learn(struct mcr_engine *engine);

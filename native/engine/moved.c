@@ -6,8 +6,6 @@
  */
 #include "internal.h"
 
-enum { NEAR = 1 << 22 }; /* bytes; objects that lie so near each other are one stretch */
-
 static bool leads_elsewhere(const struct mcr_engine *engine, const struct mcr_object *object) {
     uint32_t program = mcr_object_program(engine, object);
     if (object->flags & MCR_OBJECT_DROPPED)
@@ -17,34 +15,29 @@ static bool leads_elsewhere(const struct mcr_engine *engine, const struct mcr_ob
     return program != MCR_NONE && !engine->tables.programs[program].identical;
 }
 
-/* Objects are sorted by address. */
-void mcr_moved_learn(struct mcr_engine *engine) {
-    struct stretch *last = NULL;
-    engine->stretch_count = 0;
-    for (uint64_t i = 0; i < engine->object_count; i++) {
-        const struct mcr_object *object = &engine->objects[i];
-        uint64_t end = object->address + object->size + 1; /* one past its end leads to it, too */
-        if (!leads_elsewhere(engine, object))
-            continue;
-        if (last && object->address - last->end < NEAR) {
-            last->end = end;
-        } else if (mcr_grow(engine, &engine->stretches, &engine->stretch_room, engine->stretch_count + 1,
-                            sizeof *last)) {
-            last = &engine->stretches[engine->stretch_count++];
-            *last = (struct stretch){object->address, end};
-        }
+/* One past its end leads to an object, too. False: there are more stretches than may be. */
+static bool add(struct mcr_engine *engine, const struct mcr_object *object, uint64_t near) {
+    struct stretch *last = engine->stretch_count ? &engine->stretches[engine->stretch_count - 1] : NULL;
+    if (last && object->address < last->start + last->size + near) {
+        last->size = object->address + object->size + 1 - last->start;
+        return true;
     }
+    if (engine->stretch_count == MAX_STRETCHES)
+        return false;
+    engine->stretches[engine->stretch_count++] = (struct stretch){object->address, object->size + 1};
+    return true;
 }
 
-bool mcr_may_lead_elsewhere(const struct mcr_engine *engine, uint64_t value) {
-    uint64_t low = 0;
-    for (uint64_t high = engine->stretch_count; low < high;) {
-        uint64_t middle = (low + high) / 2;
-        if (engine->stretches[middle].start <= value)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    bool in_image = value >= engine->tables.image_start && value < engine->tables.image_end;
-    return in_image || engine->failure || (low && value < engine->stretches[low - 1].end);
+/* Objects, which are sorted by address, that lie within `near` bytes of each other are one stretch. */
+static bool fill(struct mcr_engine *engine, uint64_t near) {
+    engine->stretch_count = 0;
+    for (uint64_t i = 0; i < engine->object_count; i++)
+        if (leads_elsewhere(engine, &engine->objects[i]) && !add(engine, &engine->objects[i], near))
+            return false;
+    return true;
+}
+
+void mcr_moved_learn(struct mcr_engine *engine) {
+    for (uint32_t shift = 16; shift < 63 && !fill(engine, 1ull << shift); shift += 2)
+        ;
 }
