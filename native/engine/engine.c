@@ -45,9 +45,10 @@ void mcr_engine_destroy(struct mcr_engine *engine) {
     free(engine->objects);
     free(engine->regions);
     free(engine->interest);
-    free(engine->work);
+    free(engine->work[0].objects);
+    free(engine->work[1].objects);
     free(engine->deferred);
-    free(engine->visits);
+    free(engine->visits.keys);
     free(engine->site_bad);
     free(engine->lengths);
     free(engine->events);

@@ -16,9 +16,14 @@ struct deferred { /* a typed pointer into bytes that had no type yet */
     uint64_t offset;
 };
 
-struct visit { /* address 0 = free */
-    uint64_t address;
-    uint32_t type;
+struct work {
+    uint32_t *objects;
+    uint64_t count, room;
+};
+
+struct visits { /* visits.c; key 0 = free */
+    uint64_t *keys;
+    uint64_t count, mask;
 };
 
 struct length { /* four bytes that tell the length of a table which N has longer: N's value stays */
@@ -41,13 +46,11 @@ struct mcr_engine {
     uint64_t region_mask, low, high; /* objects lie in [low, high) */
     struct mcr_pair *pairs;
     uint32_t pair_count;
-    uint8_t *interest; /* by type: INTEREST_* */
-    uint32_t *work;    /* objects still to be walked */
-    uint64_t work_count, work_room;
+    uint8_t *interest;   /* by type: INTEREST_* */
+    struct work work[2]; /* objects still to be walked: small ones, then large ones */
     struct deferred *deferred;
     uint64_t deferred_count, deferred_room, deferred_walked;
-    struct visit *visits; /* hash table of typed places inside untyped chunks that were walked */
-    uint64_t visit_count, visit_mask;
+    struct visits visits;   /* typed places inside untyped chunks that were met */
     uint8_t *site_bad;      /* by site: a disagreement disqualified it */
     bool restart;           /* a type turned out to have tails: trace again */
     struct length *lengths; /* sorted by address */
@@ -120,6 +123,12 @@ uint64_t mcr_words_offset(const struct words *words); /* of the word found, from
 void mcr_words_replace(struct mcr_engine *engine, struct words *words, uint64_t address, uint64_t value);
 /* Bytes of the THEIRS image were replaced by any others. */
 void mcr_rewritten(struct mcr_engine *engine, uint64_t address, uint64_t size);
+
+/* visits.c */
+bool mcr_visits_can_hold(uint32_t type_count);
+bool mcr_visit(struct mcr_engine *engine, uint64_t address, uint32_t type); /* whether it is for the first time */
+void mcr_visit_soon(const struct mcr_engine *engine, uint64_t address, uint32_t type);
+void mcr_visits_clear(struct mcr_engine *engine);
 
 /* types.c */
 void mcr_types_learn(struct mcr_engine *engine);

@@ -10,9 +10,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
+enum {
+    LARGE = 1 << 16, /* bytes; what is larger is walked last, when there will be no further round */
+    AHEAD = 16,      /* pointers of an array by which the memory that will be needed is asked for early */
+};
+
 static void push(struct mcr_engine *engine, uint32_t object) {
-    if (mcr_grow(engine, &engine->work, &engine->work_room, engine->work_count + 1, sizeof *engine->work))
-        engine->work[engine->work_count++] = object;
+    struct work *work = &engine->work[engine->objects[object].size >= LARGE];
+    if (mcr_grow(engine, &work->objects, &work->room, work->count + 1, sizeof *work->objects))
+        work->objects[work->count++] = object;
 }
 
 static void reach(struct mcr_object *object, uint32_t from) {
@@ -51,34 +57,6 @@ static void set_type(struct mcr_engine *engine, uint32_t index, uint32_t type, u
     push(engine, index);
 }
 
-/* Whether this place is met for the first time. */
-static bool visit(struct mcr_engine *engine, uint64_t address, uint32_t type) {
-    if (engine->visit_count * 2 >= engine->visit_mask) {
-        uint64_t old_mask = engine->visit_mask, mask = old_mask ? old_mask * 2 + 1 : 1023;
-        struct visit *old = engine->visits, *table = calloc(mask + 1, sizeof *table);
-        if (!table) {
-            engine->failure = -ENOMEM;
-            return false;
-        }
-        engine->visits = table, engine->visit_mask = mask, engine->visit_count = 0;
-        for (uint64_t i = 0; old && i <= old_mask; i++)
-            if (old[i].address)
-                visit(engine, old[i].address, old[i].type);
-        free(old);
-    }
-    uint64_t slot = ((address ^ type) * 0x9e3779b97f4a7c15ull) >> 32;
-    for (;; slot++) {
-        struct visit *one = &engine->visits[slot & engine->visit_mask];
-        if (one->address == address && one->type == type)
-            return false;
-        if (one->address)
-            continue;
-        *one = (struct visit){address, type};
-        engine->visit_count++;
-        return true;
-    }
-}
-
 static void defer(struct mcr_engine *engine, uint32_t object, uint32_t type, uint32_t from, uint64_t offset) {
     if (mcr_grow(engine, &engine->deferred, &engine->deferred_room, engine->deferred_count + 1,
                  sizeof *engine->deferred))
@@ -107,7 +85,7 @@ static void claim(struct mcr_engine *engine, uint32_t index, uint64_t offset, ui
         return;
     }
     if (object->type == MCR_NONE) {
-        if (offset != 0 && visit(engine, object->address + offset, wanted))
+        if (offset != 0 && mcr_visit(engine, object->address + offset, wanted))
             defer(engine, index, wanted, from, offset);
         else if (offset != 0)
             return;
@@ -166,8 +144,12 @@ static void walk(struct mcr_engine *engine, uint32_t from, uint32_t index, const
         uint64_t count = size ? limit / size : 0;
         if (type->count != MCR_NONE && type->count < count)
             count = type->count;
-        for (uint64_t i = 0; i < count; i++)
+        for (uint64_t i = 0; i < count; i++) {
+            if (engine->tables.types[type->target].kind == MCR_TYPE_POINTER && i + AHEAD < count)
+                mcr_visit_soon(engine, load_word(bytes + (i + AHEAD) * size),
+                               engine->tables.types[type->target].target);
             walk(engine, from, type->target, bytes + i * size, size);
+        }
         break;
     }
     default:
@@ -199,13 +181,18 @@ static void walk_inside(struct mcr_engine *engine, const struct deferred *one) {
 }
 
 static void drain(struct mcr_engine *engine) {
-    while (!engine->restart && (engine->work_count || engine->deferred_walked < engine->deferred_count)) {
-        if (engine->work_count) {
-            walk_object(engine, engine->work[--engine->work_count]);
-            continue;
+    struct work *small = &engine->work[0], *large = &engine->work[1];
+    while (!engine->restart) {
+        if (small->count) {
+            walk_object(engine, small->objects[--small->count]);
+        } else if (large->count) {
+            walk_object(engine, large->objects[--large->count]);
+        } else if (engine->deferred_walked < engine->deferred_count) {
+            struct deferred one = engine->deferred[engine->deferred_walked++];
+            walk_inside(engine, &one);
+        } else {
+            break;
         }
-        struct deferred one = engine->deferred[engine->deferred_walked++];
-        walk_inside(engine, &one);
     }
 }
 
@@ -287,6 +274,12 @@ struct scan {
     bool ruled;
 };
 
+/* Nothing that a further likely pointer says of it would be new. */
+static bool is_fully_held(const struct mcr_object *object) {
+    const uint32_t all = MCR_OBJECT_IMMUTABLE | MCR_OBJECT_NONUPDATABLE;
+    return (object->flags & all) == all && object->type == MCR_NONE && object->pair == MCR_NONE;
+}
+
 static void likely(struct mcr_engine *engine, const struct scan *scan, uint64_t value) {
     uint32_t index = mcr_find_object(engine, value);
     if (index == MCR_NONE)
@@ -300,6 +293,8 @@ static void likely(struct mcr_engine *engine, const struct scan *scan, uint64_t 
         return;
     }
     engine->statistics.likely_pointers++;
+    if (is_fully_held(target) && engine->objects[scan->holder].flags & MCR_OBJECT_NONUPDATABLE)
+        return;
     if (target->holder == MCR_NONE)
         target->holder = scan->holder;
     uint64_t mapped;
@@ -401,10 +396,9 @@ static void reset(struct mcr_engine *engine) {
     }
     memset(&engine->statistics, 0, sizeof engine->statistics);
     memset(engine->site_bad, 0, engine->tables.site_count + 1);
-    engine->work_count = engine->deferred_count = engine->deferred_walked = engine->event_count = 0;
-    engine->visit_count = 0;
-    if (engine->visits)
-        memset(engine->visits, 0, (engine->visit_mask + 1) * sizeof *engine->visits);
+    engine->work[0].count = engine->work[1].count = engine->deferred_count = engine->deferred_walked =
+        engine->event_count = 0;
+    mcr_visits_clear(engine);
     engine->restart = false;
 }
 
@@ -423,6 +417,8 @@ static void count_objects(struct mcr_engine *engine) {
 }
 
 int mcr_engine_trace(struct mcr_engine *engine) {
+    if (!mcr_visits_can_hold(engine->tables.type_count))
+        return -E2BIG;
     free(engine->site_bad);
     engine->site_bad = calloc(engine->tables.site_count + 1, 1);
     if (!engine->site_bad)
