@@ -6,6 +6,7 @@ import os
 import select
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from gdb_mcr.debugger.base import Debugger, StoppedThread
@@ -73,9 +74,12 @@ class OldProcessAtRest:
         """Stops all threads. While an event of the server's own waits somewhere, held threads count as disturbed."""
         self.stopped_at = time.monotonic()
         self._debugger.stop(self._process.pid)
+        with ThreadPoolExecutor(1) as beside:  # GDB unwinds stacks meanwhile
+            pending = beside.submit(self._pending_watchers)
+            stopped = self._debugger.threads()
+            busy = pending.result()
         waits = self._waits()
-        busy = self._pending_watchers()
-        return [_stopped_task(one, waits.get(one.tid, WaitKind.NONE), busy) for one in self._debugger.threads()]
+        return [_stopped_task(one, waits.get(one.tid, WaitKind.NONE), busy) for one in stopped]
 
     def resume(self) -> None:
         """All threads run on; those that are held too, for a moment, so that what waits for them is done."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -203,6 +204,7 @@ class TransferRun:
     def write(self) -> Counts:
         """Puts the plan into N."""
         ends, channel = self._ends, self._ends.process.channel
+        self._audited = self._stack.enter_context(ThreadPoolExecutor(1)).submit(self._tracer.audit, AUDIT_LIMIT)
         ghost = self._put_ghosts()
         self._adopt(ghost.carried)
         copied = self._copy_whole()
@@ -302,5 +304,5 @@ class TransferRun:
 
     def audit(self) -> tuple[list[Finding], Counts]:
         """Words of N that would lead it astray."""
-        count, hits = self._tracer.audit(AUDIT_LIMIT)
+        count, hits = self._audited.result()  # it was begun with the writing, which it does not look at
         return audit_findings(self._transfer, self._explainer, hits), {"stale_pointers": count}
