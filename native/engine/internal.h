@@ -81,6 +81,11 @@ enum {
 
 static inline uint32_t object_kind(const struct mcr_object *object) { return object->flags >> MCR_OBJECT_KIND_SHIFT; }
 
+/* What an annotation says of the memory behind a pointer holds whatever other pointers say. */
+static inline bool mcr_is_settling(const struct mcr_engine *engine, uint32_t type) {
+    return engine->tables.type_flags[type] & (MCR_TYPE_FREE | MCR_TYPE_PLAIN);
+}
+
 static inline uint64_t load_word(const uint8_t *bytes) {
     uint64_t word;
     memcpy(&word, bytes, sizeof word);
@@ -123,6 +128,9 @@ uint64_t mcr_words_offset(const struct words *words); /* of the word found, from
 void mcr_words_replace(struct mcr_engine *engine, struct words *words, uint64_t address, uint64_t value);
 /* Bytes of the THEIRS image were replaced by any others. */
 void mcr_rewritten(struct mcr_engine *engine, uint64_t address, uint64_t size);
+
+/* scan.c */
+void mcr_scan_objects(struct mcr_engine *engine);
 
 /* visits.c */
 bool mcr_visits_can_hold(uint32_t type_count);

@@ -2,9 +2,8 @@
  * trace.c - mutable tracing: which object has which type, and which must stay where it is.
  *
  * Precise first, from the globals along typed pointers; then chunks that no typed pointer reached get the type of their
- * allocation site, unless that site disagreed with a precise type anywhere; then opaque bytes are scanned for likely
- * pointers. The target of a likely pointer is immutable and, if the pointer is interior, nonupdatable; its holder is
- * nonupdatable. Source: seed, "mutable tracing"; DESIGN section 8.
+ * allocation site, unless that site disagreed with a precise type anywhere; then opaque bytes are scanned (scan.c).
+ * Source: seed, "mutable tracing"; DESIGN section 8.
  */
 #include "internal.h"
 #include <errno.h>
@@ -28,16 +27,11 @@ static void reach(struct mcr_object *object, uint32_t from) {
     object->parent = from;
 }
 
-/* What an annotation says of the memory behind a pointer holds whatever other pointers say. */
-static bool is_settling(const struct mcr_engine *engine, uint32_t type) {
-    return engine->tables.type_flags[type] & (MCR_TYPE_FREE | MCR_TYPE_PLAIN);
-}
-
 /* A pointee type that says nothing about its target: void, char, incomplete. */
 static bool is_vague(const struct mcr_engine *engine, uint32_t type) {
     if (type == MCR_NONE)
         return true;
-    if (is_settling(engine, type))
+    if (mcr_is_settling(engine, type))
         return false;
     const struct mcr_type *one = &engine->tables.types[type];
     return one->size == 0 || (one->size == 1 && one->kind != MCR_TYPE_STRUCT);
@@ -79,7 +73,7 @@ static void claim(struct mcr_engine *engine, uint32_t index, uint64_t offset, ui
     uint32_t size = engine->tables.types[wanted].size;
     if (object->flags & MCR_OBJECT_SETTLED)
         return;
-    if (is_settling(engine, wanted)) {
+    if (mcr_is_settling(engine, wanted)) {
         if (offset == 0 && object->size >= size)
             settle(engine, index, wanted);
         return;
@@ -263,124 +257,6 @@ static void settle_deferred(struct mcr_engine *engine) {
     engine->deferred_count = 0;
 }
 
-/* ---- conservative part ---- */
-
-struct scan {
-    uint32_t holder;
-    uint64_t address;
-    const uint8_t *theirs;
-    const uint8_t *base; /* words equal to it stay N's own when the holder is merged: they hold nothing of O's */
-    uint64_t base_size;
-    bool ruled;
-};
-
-/* Nothing that a further likely pointer says of it would be new. */
-static bool is_fully_held(const struct mcr_object *object) {
-    const uint32_t all = MCR_OBJECT_IMMUTABLE | MCR_OBJECT_NONUPDATABLE;
-    return (object->flags & all) == all && object->type == MCR_NONE && object->pair == MCR_NONE;
-}
-
-static void likely(struct mcr_engine *engine, const struct scan *scan, uint64_t value) {
-    uint32_t index = mcr_find_object(engine, value);
-    if (index == MCR_NONE)
-        return;
-    struct mcr_object *target = &engine->objects[index];
-    uint64_t offset = value - target->address;
-    reach(target, scan->holder);
-    if (scan->ruled && target->type != MCR_NONE &&
-        mcr_type_ruled_at(engine, target->type, mcr_reduce_offset(engine, target, offset))) {
-        engine->statistics.pointers++;
-        return;
-    }
-    engine->statistics.likely_pointers++;
-    if (is_fully_held(target) && engine->objects[scan->holder].flags & MCR_OBJECT_NONUPDATABLE)
-        return;
-    if (target->holder == MCR_NONE)
-        target->holder = scan->holder;
-    uint64_t mapped;
-    target->flags |= MCR_OBJECT_IMMUTABLE | (offset ? MCR_OBJECT_NONUPDATABLE : 0);
-    if (!mcr_map_offset(engine, target, offset, &mapped) || mapped != offset)
-        target->flags |= MCR_OBJECT_HELD_INSIDE;
-    engine->objects[scan->holder].flags |= MCR_OBJECT_NONUPDATABLE;
-}
-
-static bool is_as_at_base(const struct scan *scan, uint64_t offset, uint64_t value) {
-    return offset + 8 <= scan->base_size && load_word(scan->base + offset) == value;
-}
-
-static void scan_words(struct mcr_engine *engine, const struct scan *scan, uint64_t offset, uint64_t length) {
-    struct words words = mcr_words_of(engine, scan->address, scan->theirs, offset, offset + length);
-    mcr_words_between(&words, engine->low, engine->high);
-    for (uint64_t value; mcr_words_next(&words, &value);) {
-        if (scan->base && is_as_at_base(scan, mcr_words_offset(&words), value))
-            continue;
-        likely(engine, scan, value);
-    }
-}
-
-static void scan_type(struct mcr_engine *engine, const struct scan *scan, uint32_t index, uint64_t offset,
-                      uint64_t limit) {
-    if (!(engine->interest[index] & INTEREST_SCAN))
-        return;
-    const struct mcr_type *type = &engine->tables.types[index];
-    struct scan inner = *scan;
-    inner.ruled |= (engine->tables.type_flags[index] & MCR_TYPE_RULED) != 0;
-    if (engine->interest[index] & INTEREST_WORDS) {
-        scan_words(engine, &inner, offset, type->size < limit ? type->size : limit);
-        return;
-    }
-    switch (type->kind) {
-    case MCR_TYPE_STRUCT:
-        for (uint32_t i = 0; i < type->count; i++) {
-            const struct mcr_member *member = &engine->tables.members[type->first + i];
-            if (member->offset < limit)
-                scan_type(engine, &inner, member->type, offset + member->offset, limit - member->offset);
-        }
-        break;
-    case MCR_TYPE_ARRAY: {
-        uint64_t size = engine->tables.types[type->target].size;
-        uint64_t count = size ? limit / size : 0;
-        if (type->count != MCR_NONE && type->count < count)
-            count = type->count;
-        if (engine->interest[type->target] & INTEREST_WORDS) {
-            scan_words(engine, &inner, offset, count * size);
-            break;
-        }
-        for (uint64_t i = 0; i < count; i++)
-            scan_type(engine, &inner, type->target, offset + i * size, size);
-        break;
-    }
-    default:
-        break;
-    }
-}
-
-static void scan_object(struct mcr_engine *engine, uint32_t index) {
-    const struct mcr_object *object = &engine->objects[index];
-    if (object->flags & MCR_OBJECT_NEVER)
-        return;
-    struct scan scan = {.holder = index, .address = object->address, .ruled = object->flags & MCR_OBJECT_RULED_OWNER};
-    scan.theirs = mcr_image_at(engine, MCR_IMAGE_THEIRS, object->address, object->size);
-    if (!scan.theirs)
-        return;
-    if (object->pair != MCR_NONE && engine->pairs[object->pair].merges) {
-        const struct mcr_pair *pair = &engine->pairs[object->pair];
-        scan.base = mcr_image_at(engine, MCR_IMAGE_BASE, pair->base_address, pair->base_size);
-        scan.base_size = scan.base ? pair->base_size : 0;
-    }
-    if (object->type == MCR_NONE) {
-        scan_words(engine, &scan, 0, object->size);
-        return;
-    }
-    uint32_t count = mcr_elements(engine, object), size = engine->tables.types[object->type].size;
-    bool open_ended = engine->interest[object->type] & INTEREST_FLEXIBLE;
-    uint64_t total = object->size;
-    for (uint32_t i = 0; i < count; i++)
-        scan_type(engine, &scan, object->type, (uint64_t)i * size, open_ended ? total : size);
-    if (!open_ended && !is_settling(engine, object->type) && (uint64_t)count * size < total)
-        scan_words(engine, &scan, (uint64_t)count * size, total - (uint64_t)count * size);
-}
-
 static void reset(struct mcr_engine *engine) {
     const uint32_t found = MCR_OBJECT_REACHED | MCR_OBJECT_PRECISE | MCR_OBJECT_SITE_TYPED | MCR_OBJECT_CONFLICT |
                            MCR_OBJECT_TOO_SMALL | MCR_OBJECT_IMMUTABLE | MCR_OBJECT_NONUPDATABLE |
@@ -432,8 +308,7 @@ int mcr_engine_trace(struct mcr_engine *engine) {
             settle_deferred(engine);
         drain(engine);
     } while (engine->restart);
-    for (uint64_t i = 0; i < engine->object_count; i++)
-        scan_object(engine, (uint32_t)i);
+    mcr_scan_objects(engine);
     count_objects(engine);
     return engine->failure;
 }
