@@ -138,7 +138,7 @@ static void scan_object(struct scanner *scanner, uint32_t index) {
     uint32_t count = mcr_elements(engine, object), size = engine->tables.types[object->type].size;
     bool open_ended = engine->interest[object->type] & INTEREST_FLEXIBLE;
     uint64_t total = object->size;
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count && engine->interest[object->type] & INTEREST_SCAN; i++)
         scan_type(scanner, &scan, object->type, (uint64_t)i * size, open_ended ? total : size);
     if (!open_ended && !mcr_is_settling(engine, object->type) && (uint64_t)count * size < total)
         scan_words(scanner, &scan, (uint64_t)count * size, total - (uint64_t)count * size);

@@ -110,6 +110,22 @@ static void follow(struct mcr_engine *engine, uint32_t from, uint64_t value, uin
         claim(engine, index, value - object->address, target, from);
 }
 
+static void walk(struct mcr_engine *engine, uint32_t from, uint32_t index, const uint8_t *bytes, uint64_t limit);
+
+/* `count` objects of a type in a row. A table of pointers can be long, and what they lead to lies anywhere. */
+static void walk_elements(struct mcr_engine *engine, uint32_t from, uint32_t index, const uint8_t *bytes,
+                          uint64_t count) {
+    const struct mcr_type *type = &engine->tables.types[index];
+    bool ahead = type->kind == MCR_TYPE_POINTER && type->size == 8;
+    if (!(engine->interest[index] & INTEREST_POINTERS))
+        return;
+    for (uint64_t i = 0; i < count; i++) {
+        if (ahead && i + AHEAD < count)
+            mcr_visit_soon(engine, load_word(bytes + (i + AHEAD) * 8), type->target);
+        walk(engine, from, index, bytes + i * type->size, type->size);
+    }
+}
+
 /* Calls follow() for every pointer in [bytes, bytes + limit) of that type. */
 static void walk(struct mcr_engine *engine, uint32_t from, uint32_t index, const uint8_t *bytes, uint64_t limit) {
     if (!(engine->interest[index] & INTEREST_POINTERS))
@@ -138,12 +154,7 @@ static void walk(struct mcr_engine *engine, uint32_t from, uint32_t index, const
         uint64_t count = size ? limit / size : 0;
         if (type->count != MCR_NONE && type->count < count)
             count = type->count;
-        for (uint64_t i = 0; i < count; i++) {
-            if (engine->tables.types[type->target].kind == MCR_TYPE_POINTER && i + AHEAD < count)
-                mcr_visit_soon(engine, load_word(bytes + (i + AHEAD) * size),
-                               engine->tables.types[type->target].target);
-            walk(engine, from, type->target, bytes + i * size, size);
-        }
+        walk_elements(engine, from, type->target, bytes, count);
         break;
     }
     default:
@@ -156,11 +167,11 @@ static void walk_object(struct mcr_engine *engine, uint32_t index) {
     const uint8_t *bytes = mcr_image_at(engine, MCR_IMAGE_THEIRS, object->address, object->size);
     if (!bytes || object->type == MCR_NONE || !(engine->interest[object->type] & INTEREST_POINTERS))
         return;
-    uint32_t type = object->type, count = mcr_elements(engine, object), size = engine->tables.types[type].size;
-    bool open_ended = engine->interest[type] & INTEREST_FLEXIBLE;
-    uint64_t total = object->size;
-    for (uint32_t i = 0; i < count; i++)
-        walk(engine, index, type, bytes + (uint64_t)i * size, open_ended ? total : size);
+    uint32_t type = object->type;
+    if (engine->interest[type] & INTEREST_FLEXIBLE) /* one object, with its elements behind it */
+        walk(engine, index, type, bytes, object->size);
+    else
+        walk_elements(engine, index, type, bytes, mcr_elements(engine, object));
 }
 
 /* A place of a type that N has in another form, inside a chunk without a type: what it points to may tell more. */
