@@ -19,6 +19,7 @@ from gdb_mcr.update.analysis import Analysis
 from gdb_mcr.update.ghosts import GhostWriter, function_homes
 from gdb_mcr.update.heap_copy import HeapCopy
 from gdb_mcr.update.images import Image, base_image, read_image, state_ranges
+from gdb_mcr.update.liveness import stacks_of
 from gdb_mcr.update.recorded import RecordedProcess
 from gdb_mcr.update.remote import PROT_READ, PROT_WRITE, protect
 from gdb_mcr.update.side_view import SideView, join_ranges, startup_mappings
@@ -38,6 +39,8 @@ class HeadStart:
     new: SideView
     ours: Image
     """N as its start-up has left it."""
+    stacks: Image
+    """The used parts of N's stacks."""
     base: Image
     """O as it was at the end of its start-up."""
     ghosts: GhostWriter
@@ -64,7 +67,7 @@ class HeadStart:
         ghosts.put_image(old.executable, function_homes(old.executable, new.executable, analysis.match))
         tracker = track_writes(process, pidfd)
         heap = HeapCopy.begin(tracker, old.control, _addresses(old)) if tracker else None
-        return cls(new, ours, base_image(old), ghosts, heap, transfer)
+        return cls(new, ours, stacks_of(new.control.pid, new_memory), base_image(old), ghosts, heap, transfer)
 
     def take_transfer(self) -> StateTransfer | None:
         """The compiled transfer, whose tracer is the caller's from now on; None if it has been taken."""
@@ -75,8 +78,8 @@ class HeadStart:
         """Gives everything back."""
         if (transfer := self.take_transfer()) is not None:
             transfer.tracer.close()
-        self.ours.buffer.close()
-        self.base.buffer.close()
+        for image in (self.ours, self.stacks, self.base):
+            image.buffer.close()
         if self.heap is not None:
             self.heap.close()
 

@@ -147,7 +147,8 @@ class TransferRun:
         if not lost:
             return lambda _: True
         ends, objects = self._ends, self._tracer.objects()
-        stacks = self._image(stacks_of(ends.process.pid, ends.new_memory))
+        start = ends.head_start
+        stacks = start.stacks if start else self._image(stacks_of(ends.process.pid, ends.new_memory))
         memory = NewMemory(self._theirs, self._ours, stacks)
         with patched(self._ours, self._writes):
             return live_objects(memory, ends.old, ends.new, [objects[index].address for index in lost])
