@@ -25,6 +25,11 @@ class FunctionIndex:
         """
         return FunctionIndex(*ensure_cached(path).read_value(NAMES))
 
+    @property
+    def chains(self) -> Sequence[tuple[str, ...]]:
+        """All inline chains of the file, each once; the empty one may be among them."""
+        return self._chains
+
     def at(self, pc: int) -> tuple[str, ...]:
         """The inline chain at an instruction, innermost first; empty outside of all functions."""
         index = bisect_right(self._starts, pc) - 1

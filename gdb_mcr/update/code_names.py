@@ -29,6 +29,12 @@ class CodeNames:
         names = index.at(address - module.base) if index is not None and module is not None else ()
         return names or (hex(address),)
 
+    def chains(self, path: str) -> tuple[tuple[str, ...], ...]:
+        """All inline chains of a file that is loaded, each once."""
+        module = next((one for one in self.modules if one.path == path), None)
+        index = self._index(module) if module is not None else None
+        return tuple(filter(None, index.chains)) if index is not None else ()
+
     def module(self, address: int) -> ModuleEntry | None:
         """The file that has its code at an address."""
         return next((one for one in self.modules if one.start <= address < one.end), None)

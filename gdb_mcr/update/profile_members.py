@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from gdb_mcr.debugger.base import StoppedThread
@@ -20,6 +20,7 @@ from gdb_mcr.proc.tasks import tasks
 from gdb_mcr.quiescence.observations import SeenLoop, ThreadOrigin, ThreadRecord
 from gdb_mcr.runtime_abi.tables import read_modules, read_operations, read_threads
 from gdb_mcr.update.code_names import CodeNames
+from gdb_mcr.update.creator_names import find_creators
 from gdb_mcr.update.family import recorded_pids
 from gdb_mcr.update.profile_stacks import CodeLoops, StackReader, entries_by_tid
 from gdb_mcr.update.recorded import RecordedProcess
@@ -74,6 +75,7 @@ class ProfiledProcess:
     """How it was made, if its parent's start-up made it."""
     records: dict[tuple[int, int], ThreadRecord] = field(default_factory=dict)
     """By index in the thread table and tid."""
+    _chains: set[tuple[tuple[str, ...], ...]] = field(default_factory=set)
 
     @cached_property
     def _names(self) -> CodeNames:
@@ -114,7 +116,18 @@ class ProfiledProcess:
             if record is not None:
                 stack = self._reader.seen_stack(one, entry)
                 record.note_stack(stack)
+                self._chains.add(self._reader.chains(one))
                 self.counters.watch(one.tid, record, stack.loops)
+
+    def name_creators(self) -> None:
+        """Finds, where the start-up log has nothing, which functions created the threads."""
+        unknown = [one for one in self.records.values() if one.origin.creation_id and not one.origin.created_by]
+        if not unknown:
+            return
+        chains = self._names.chains(str(self.server.executable.readlink()))
+        found = find_creators({one.origin.creation_id for one in unknown}, self._chains, chains)
+        for one in unknown:
+            one.origin = replace(one.origin, created_by=found.get(one.origin.creation_id, ()))
 
     def has_unexplained_waits(self) -> bool:
         """Whether some thread waited somewhere most of its time, and no stack tells where that is."""
@@ -197,6 +210,8 @@ class Members:
     def finish(self) -> list[ThreadRecord]:
         """What was seen, once nothing more will be."""
         self._counters.finish()
+        for one in self.running():
+            one.name_creators()
         return [record for one in self._processes.values() for record in one.records.values()]
 
     def close(self) -> None:

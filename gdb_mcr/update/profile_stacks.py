@@ -75,6 +75,10 @@ class StackReader:
         call, frames = _call_and_frames(thread)
         return SeenThread(thread.tid, entry.creation_id if entry is not None else 0, call, self._names(call, frames))
 
+    def chains(self, thread: StoppedThread) -> tuple[tuple[str, ...], ...]:
+        """The inline chains of a thread's frames, innermost first, from the one that makes its call outwards."""
+        return tuple(self.names.at(frame.instruction) for frame in _call_and_frames(thread)[1])
+
     def _names(self, call: str, frames: Sequence[_Frame]) -> tuple[str, ...]:
         names = [name for frame in frames for name in self.names.at(frame.instruction)]
         if names[:1] == [call]:
@@ -84,7 +88,8 @@ class StackReader:
     # The outermost loop of each function, from the outermost function inwards.
     def _loops(self, frames: Sequence[_Frame]) -> list[SeenLoop]:
         found = []
-        for frame in list(reversed(frames))[self._inherited_count(frames) :]:
+        own = len(frames) - inherited_count(self.inherited, [frame.pc for frame in frames])
+        for frame in reversed(frames[:own]):
             module = self.names.module(frame.pc)
             flows = self.code.flows(module) if module is not None else None
             if module is None or flows is None:
@@ -104,15 +109,18 @@ class StackReader:
         common = [same[0] for same in takewhile(lambda same: len(set(same)) == 1, zip(*chains, strict=False))]
         return common[-1] if common else ""
 
-    # A frame at the very place at which the fork left it has not gone on since: its loops are the parent's.
-    def _inherited_count(self, frames: Sequence[_Frame]) -> int:
-        own = [pc for pc in self.inherited if not _is_libc(self._module_name(pc))]
-        pairs = zip(reversed(own), (frame.pc for frame in reversed(frames)), strict=False)
-        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
-    def _module_name(self, pc: int) -> str:
-        module = self.names.module(pc)
-        return PurePath(module.path).name if module is not None else ""
+def inherited_count(fork_returns: Sequence[int], frames: Sequence[int]) -> int:
+    """How many of a forked process's outermost frames have not gone on since the fork: their loops are the parent's.
+
+    :param fork_returns: return addresses of the fork, innermost first.
+    :param frames: the process's, innermost first; they need not reach as far out.
+    """
+    if not frames or frames[-1] not in fork_returns:
+        return 0
+    known = fork_returns[: fork_returns.index(frames[-1]) + 1]
+    pairs = zip(reversed(known), reversed(frames), strict=False)
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
 
 
 # libmcr's wrapper stands where the program made the call. Without one the call is libc's outermost function there.

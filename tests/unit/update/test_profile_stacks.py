@@ -1,0 +1,28 @@
+"""Which frames of a forked process are its parent's."""
+
+from __future__ import annotations
+
+from gdb_mcr.update.profile_stacks import inherited_count
+
+# The stack under a fork: spawn, start_workers, cycle, main, libc, _start.
+FORK = (0x10, 0x20, 0x30, 0x40, 0x900, 0x910)
+
+
+def test_frames_that_still_stand_where_the_fork_left_them_are_the_parent_s() -> None:
+    # A wait in work, called by spawn behind its fork.
+    assert inherited_count(FORK, [0x90, 0x80, 0x11, 0x20, 0x30, 0x40]) == 3
+
+
+def test_a_child_that_returned_into_its_parent_s_loop_has_made_that_its_own() -> None:
+    # It leaves the loop behind the fork, and accepts connections in another one of the same function.
+    assert inherited_count(FORK, [0x31, 0x40]) == 1
+    assert inherited_count(FORK, [0x90, 0x41]) == 0
+
+
+def test_stacks_that_reach_further_out_fit_as_well() -> None:
+    assert inherited_count(FORK, [0x90, 0x11, 0x20, 0x30, 0x40, 0x900, 0x910]) == 5
+
+
+def test_without_a_fork_nothing_is_inherited() -> None:
+    assert inherited_count((), [0x10, 0x40]) == 0
+    assert inherited_count(FORK, []) == 0
