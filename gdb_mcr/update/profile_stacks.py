@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, takewhile
 from pathlib import Path, PurePath
@@ -19,6 +20,7 @@ from gdb_mcr.update.code_names import CodeNames
 from gdb_mcr.update.recorded import LIBRARY
 
 _HOOK = "mcr_hook_"
+_MOST = 0.9
 _LIBC = ("libc.so", "ld-linux", "libpthread.so", "libpthread-")
 
 
@@ -98,16 +100,28 @@ class StackReader:
             loops = flow.loops_at(frame.instruction - module.base)
             call = flow.call_before(frame.pc - module.base)
             if loops and call is not None:
-                body = (at + module.base for at in flow.instructions_of(loops[0]))
-                found.append(SeenLoop(self._common_function(body), call + module.base))
+                chains = [self.names.at(at + module.base) for at in flow.instructions_of(loops[0])]
+                found.append(SeenLoop(common_function(chains), call + module.base))
         return found
 
-    # The innermost function of which all of the loop is a part: the loop may stand in an inlined function, and have
-    # others inlined into it.
-    def _common_function(self, body: Iterable[int]) -> str:
-        chains = [tuple(reversed(self.names.at(one))) for one in body]
-        common = [same[0] for same in takewhile(lambda same: len(set(same)) == 1, zip(*chains, strict=False))]
-        return common[-1] if common else ""
+
+def common_function(chains: Sequence[tuple[str, ...]]) -> str:
+    """The function in whose source a loop stands: it may be inlined into another, and have others inlined into it.
+
+    A few instructions do not count: compilers move some of the surrounding code in.
+
+    :param chains: the inline chains of the loop's instructions, innermost function first.
+    """
+    found = ""
+    left = [tuple(reversed(one)) for one in chains]
+    for depth in range(max(map(len, left), default=0)):
+        names = Counter(one[depth] for one in left if len(one) > depth)
+        name, count = names.most_common(1)[0]
+        if count < _MOST * len(chains):
+            break
+        found = name
+        left = [one for one in left if len(one) > depth and one[depth] == name]
+    return found
 
 
 def inherited_count(fork_returns: Sequence[int], frames: Sequence[int]) -> int:

@@ -1,8 +1,8 @@
-"""Which frames of a forked process are its parent's."""
+"""In which function a loop stands, and which frames of a forked process are its parent's."""
 
 from __future__ import annotations
 
-from gdb_mcr.update.profile_stacks import inherited_count
+from gdb_mcr.update.profile_stacks import common_function, inherited_count
 
 # The stack under a fork: spawn, start_workers, cycle, main, libc, _start.
 FORK = (0x10, 0x20, 0x30, 0x40, 0x900, 0x910)
@@ -26,3 +26,19 @@ def test_stacks_that_reach_further_out_fit_as_well() -> None:
 def test_without_a_fork_nothing_is_inherited() -> None:
     assert inherited_count((), [0x10, 0x40]) == 0
     assert inherited_count(FORK, []) == 0
+
+
+def test_a_loop_with_other_functions_inlined_into_it_is_the_outer_function_s() -> None:
+    # aeMain's loop: most of it is what was inlined.
+    assert common_function([("poll", "events", "serve"), ("events", "serve"), ("serve",)]) == "serve"
+
+
+def test_the_loop_of_an_inlined_function_is_that_function_s() -> None:
+    loop = [("relay", "handle")] * 19
+    assert common_function(loop) == "relay"
+    assert common_function([*loop, ("handle",)]) == "relay"  # one that was moved in
+    assert common_function([*loop, *loop, *[("handle",)] * 10]) == "handle"
+
+
+def test_a_loop_without_names_has_no_function() -> None:
+    assert common_function([]) == ""
