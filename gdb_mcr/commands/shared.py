@@ -11,6 +11,7 @@ from gdb_mcr.errors import UsageError
 from gdb_mcr.model.inspection import FdsResult, LogResult, ThreadsResult
 from gdb_mcr.model.results import Result, RunResult, UpdateResult
 from gdb_mcr.model.step_results import QuiesceResult, ReleaseResult, RollbackResult
+from gdb_mcr.model.strategy import Strategy
 from gdb_mcr.update.api import MemoryPath, ProgramRef, Strictness, UpdateOptions
 
 PID = Argument("pid", Kind.PID, "the server's process id")
@@ -47,6 +48,14 @@ MEMORY = Argument(
     default=MemoryPath.MCR.value,
 )
 
+STRATEGY = Argument(
+    "--strategy",
+    Kind.CHOICE,
+    "how a moment is found at which the server may be stopped; all but barrier are there for comparison",
+    choices=tuple(one.value for one in Strategy),
+    default=Strategy.BARRIER.value,
+)
+
 
 def the_pid(context: Context, pid: int | None) -> int:
     """The server that is meant.
@@ -81,6 +90,7 @@ def options_of(
     yes_to: tuple[str, ...] = (),
     policy: str = Strictness.DEFAULT.value,
     memory: str = MemoryPath.MCR.value,
+    strategy: str = Strategy.BARRIER.value,
 ) -> UpdateOptions:
     """The user's wishes as a value; files that `annotations` set come first."""
     return UpdateOptions(
@@ -91,6 +101,7 @@ def options_of(
         yes_to=frozenset(yes_to),
         policy=Strictness(policy),
         memory=MemoryPath(memory),
+        strategy=Strategy(strategy),
     )
 
 

@@ -15,6 +15,7 @@ from gdb_mcr.commands.shared import (
     NEW,
     PID,
     POLICY,
+    STRATEGY,
     TIMEOUT,
     YES_TO,
     options_of,
@@ -32,6 +33,7 @@ from gdb_mcr.model.step_results import (
     TransferResult,
 )
 from gdb_mcr.model.steps import Step
+from gdb_mcr.model.strategy import Strategy
 from gdb_mcr.update.api import UpdateSession
 
 
@@ -74,17 +76,17 @@ WITHIN = Argument("--timeout", Kind.SECONDS, "let it run on if it has not come t
     help="Stop the server at a quiescent point.",
     description="Brings every thread to a point where an update is legal, and stops them there. Clients wait from "
     "here on until commit, rollback or release. If it does not come to rest in time, it runs on, and the answer "
-    "says which thread was in the way.",
+    "says which thread was in the way: where, since when, and who holds what it waits for.",
     category=Category.STEPS,
-    arguments=(PID, WITHIN),
+    arguments=(PID, WITHIN, STRATEGY),
     examples=(Example("", "Stop the current server."), Example("4711 --timeout 2", "Try for two seconds.")),
     front_ends=STAYING,
     step=Step.QUIESCE,
     traces=True,
 )
-def quiesce(context: Context, *, pid: int | None, timeout: float) -> QuiesceResult:
+def quiesce(context: Context, *, pid: int | None, timeout: float, strategy: str) -> QuiesceResult:
     """The verb."""
-    result = _session_of(context, pid).quiesce(timeout, context.progress)
+    result = _session_of(context, pid).quiesce(timeout, context.progress, Strategy(strategy))
     if not result.converged:
         return result
     return replace(result, threads=context.updater.threads(result.pid).threads)

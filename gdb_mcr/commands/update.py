@@ -14,6 +14,7 @@ from gdb_mcr.commands.shared import (
     NEW,
     PID,
     POLICY,
+    STRATEGY,
     TIMEOUT,
     YES_TO,
     options_of,
@@ -31,7 +32,7 @@ from gdb_mcr.model.results import UpdateResult
     "findings, 2 bad usage or input (nothing was touched), 3 rolled back after a failure. Unless it is 0, the old "
     "server serves on.",
     category=Category.UPDATE,
-    arguments=(PID, NEW, ANNOTATIONS, ARGS, DRY_RUN, TIMEOUT, YES_TO, POLICY, MEMORY),
+    arguments=(PID, NEW, ANNOTATIONS, ARGS, DRY_RUN, TIMEOUT, YES_TO, POLICY, MEMORY, STRATEGY),
     examples=(
         Example("4711 ./memcached-new", "Update the server 4711."),
         Example("4711 ./memcached-new --dry-run", "See whether it would work, and how long the pause would be."),
@@ -52,6 +53,7 @@ def update(
     yes_to: tuple[str, ...],
     policy: str,
     memory: str,
+    strategy: str,
 ) -> UpdateResult:
     """The verb."""
     options = options_of(
@@ -63,6 +65,7 @@ def update(
         yes_to=yes_to,
         policy=policy,
         memory=memory,
+        strategy=strategy,
     )
     result = context.updater.update(the_pid(context, pid), new, options, context.progress)
     context.note_findings(result.findings)

@@ -37,6 +37,8 @@ class QuiesceResult:
     threads: tuple[ThreadRow, ...] = ()
     obstacles: tuple[str, ...] = ()
     """Not converged: which thread, where, since when, who holds what."""
+    notes: tuple[str, ...] = ()
+    """By what the threads were judged, where that is not certain."""
 
     @property
     def exit_status(self) -> int:

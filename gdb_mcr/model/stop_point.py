@@ -56,6 +56,8 @@ class TaskState:
     """Times it was scheduled in (schedstat); a thread that did not run has the same number as before."""
     wait: WaitKind
     name: str = ""
+    objection: str = ""
+    """Why it is not at rest whatever else is known of it, for people; "" = nothing is known that speaks against it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +71,5 @@ class StoppedTask:
     """Its system call was interrupted by the stop: no event has reached it since it began to wait."""
     stack: tuple[str, ...]
     """Function names, innermost first."""
+    objection: str = ""
+    """As in `TaskState`."""

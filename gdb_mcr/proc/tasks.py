@@ -5,7 +5,8 @@ from __future__ import annotations
 from gdb_mcr.model.process import Task
 from gdb_mcr.proc.files import numbers, opened, read_at
 
-_FILES = ("stat", "syscall", "schedstat")
+_FILES = ("schedstat", "stat", "syscall")
+"""In this order: a thread that is blocked in both of two looks with equal `switches` was so from one to the other."""
 
 
 def tasks(pid: int) -> dict[int, Task]:
@@ -17,7 +18,7 @@ def tasks(pid: int) -> dict[int, Task]:
     with opened(pid, "task") as directory:
         for tid in numbers(pid, "task"):
             try:
-                stat, syscall, schedstat = (read_at(directory, f"{tid}/{name}") for name in _FILES)
+                schedstat, stat, syscall = (read_at(directory, f"{tid}/{name}") for name in _FILES)
             except (FileNotFoundError, ProcessLookupError):
                 continue
             found[tid] = parse_task(tid, stat, syscall, schedstat)

@@ -4,132 +4,115 @@ Initiator threads (external events, time) are caught in their kernel wait, or he
 internal threads run on until all are blocked and none was scheduled between two looks, so that at one instant nobody
 could wake anybody. Then the process is stopped and every thread is checked; a thread that an event reached in between
 runs on and is caught again. No thread is ever stopped at the entry of a lock or condition, so none is stopped with a
-lock that another one needs.
+lock that another one needs. Where a thread needs something of one that is held all the same (a lock, a place in a full
+pipe), or takes its time, the held ones are let go for a moment and caught again, each time a little longer: no
+dependency between threads can make the protocol a deadlock, and no client waits for the deadline.
 Source: seed, "quiescence detection protocol" (RCU's reduction of global to local quiescence); DESIGN section 5.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
-from gdb_mcr.model.stop_point import StoppedTask, TaskState, WaitKind
+from gdb_mcr.model.stop_point import TaskState, WaitKind
+from gdb_mcr.quiescence.stillness import (
+    Observations,
+    QuiescenceReport,
+    Straggler,
+    SuspectTarget,
+    disturbed,
+    restless,
+)
 
 FIRST_PAUSE_S = 0.0002
 LONGEST_PAUSE_S = 0.005
 """Seconds between two looks: short at first, doubled while nothing comes of it."""
 
+STUCK_S, SLOW_S = 0.02, 0.1
+"""Seconds for which threads are held while those that are missing do not move at all, or do something."""
 
-class BarrierTarget(Protocol):
-    """The process that is to come to rest."""
+FIRST_BREATH_S, LONGEST_BREATH_S = 0.001, 0.1
+"""Seconds for which held threads are let go."""
+
+
+class BarrierTarget(SuspectTarget, Protocol):
+    """The server that is to come to rest, with threads that can be held."""
 
     def hold(self) -> None:
         """From now on libmcr holds threads that arrive at an external or timed wait (until the hold's own deadline)."""
         ...
 
-    def unhold(self) -> None:
-        """Held threads run on."""
+    def breathe(self, seconds: float) -> None:
+        """Held threads run on, all of them, and are held again when they arrive after so many seconds."""
         ...
-
-    def look(self) -> Mapping[int, TaskState]:
-        """All threads, without stopping any."""
-        ...
-
-    def stop(self) -> Sequence[StoppedTask]:
-        """Stops all threads and looks at each."""
-        ...
-
-    def resume(self) -> None:
-        """Lets all threads run on, as if they had not been stopped."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Straggler:
-    """A thread that stood in the way, as last seen."""
-
-    tid: int
-    name: str
-    why: str
-    stack: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class QuiescenceReport:
-    """How detection ended. If it did not converge, every thread runs again."""
-
-    converged: bool
-    seconds: float
-    looks: int
-    stops: int
-    threads: tuple[StoppedTask, ...] = ()
-    stragglers: tuple[Straggler, ...] = ()
-
-
-def is_at_rest(task: TaskState) -> bool:
-    """Whether a running thread's wait is one that a quiescent point may be."""
-    return task.blocked and task.wait is not WaitKind.NONE
-
-
-def is_quiescent(task: StoppedTask) -> bool:
-    """Whether a stopped thread received no event since its last quiescent point."""
-    return task.wait is WaitKind.HELD or (task.wait is not WaitKind.NONE and task.still_waiting)
 
 
 def reach_barrier(
     target: BarrierTarget, timeout_s: float, clock: Callable[[], float], sleep: Callable[[float], None]
 ) -> QuiescenceReport:
-    """Brings `target` to rest. When it converges the process is stopped; otherwise it runs.
+    """Brings `target` to rest. When it converges the process is stopped; otherwise it runs, and is held still.
 
     :param timeout_s: seconds; a deadline, not a wait.
     """
-    started = clock()
-    looks = stops = 0
-    pause = FIRST_PAUSE_S
-    stragglers: tuple[Straggler, ...] = ()
-    target.hold()
-    while clock() - started < timeout_s:
+    seen, pauses, breaths = Observations(clock()), _Growing(FIRST_PAUSE_S, LONGEST_PAUSE_S), _Breaths(clock())
+    while True:
+        target.hold()
         first, second = target.look(), target.look()
-        looks += 2
-        stragglers = _running(first, second)
+        stragglers = seen.note(first, second, restless(first, second), clock())
         if not stragglers:
             stopped = target.stop()
-            stops += 1
-            stragglers = _disturbed(stopped)
+            stragglers = seen.note_stop(disturbed(stopped), clock())
             if not stragglers:
-                return QuiescenceReport(True, clock() - started, looks, stops, tuple(stopped))
-            target.resume()
-            pause = FIRST_PAUSE_S
-        sleep(pause)
-        pause = min(pause * 2, LONGEST_PAUSE_S)
-    target.unhold()
-    return QuiescenceReport(False, clock() - started, looks, stops, stragglers=stragglers)
+                return seen.report(clock(), stopped)
+            needs_others = any(one.objection for one in stopped)
+            target.resume(breaths.next() if needs_others else 0.0)
+            breaths.begin(clock())
+            pauses.reset(at_least=FIRST_PAUSE_S * 2 ** min(seen.stops, 8))
+        elif breaths.is_due(second, stragglers, clock()):
+            target.breathe(breaths.next())
+            breaths.begin(clock())
+        if clock() - seen.began >= timeout_s:
+            return seen.report(clock(), None, stragglers)
+        sleep(pauses.next())
 
 
-# Double collect: at rest in both looks and not scheduled between them; one held thread looks after the hold for all.
-def _running(first: Mapping[int, TaskState], second: Mapping[int, TaskState]) -> tuple[Straggler, ...]:
-    found = []
-    for tid, task in second.items():
-        before = first.get(tid)
-        if before is None:
-            found.append(Straggler(tid, task.name, "it was just created"))
-        elif not is_at_rest(task):
-            found.append(Straggler(tid, task.name, _restless(task)))
-        elif before.switches != task.switches and not (before.wait is task.wait is WaitKind.HELD):
-            found.append(Straggler(tid, task.name, "it ran a moment ago"))
-    return tuple(found)
+class _Growing:
+    def __init__(self, first: float, longest: float) -> None:
+        self._first, self._longest = first, longest
+        self._now = first
+
+    def reset(self, at_least: float | None = None) -> None:
+        """Begins anew."""
+        self._now = self._first if at_least is None else at_least
+
+    def next(self) -> float:
+        """Twice the one before."""
+        now, self._now = self._now, min(self._now * 2, max(self._longest, self._now))
+        return now
 
 
-def _restless(task: TaskState) -> str:
-    if not task.blocked:
-        return "it runs"
-    return f"it is blocked in system call {task.syscall}, which is no quiescent point"
+# When held threads are let go, and for how long.
+class _Breaths:
+    def __init__(self, now: float) -> None:
+        self._lengths = _Growing(FIRST_BREATH_S, LONGEST_BREATH_S)
+        self._held_since = self._moved_at = now
+        self._last: object = None
 
+    def begin(self, now: float) -> None:
+        """They are held again."""
+        self._held_since = self._moved_at = now
 
-def _disturbed(stopped: Sequence[StoppedTask]) -> tuple[Straggler, ...]:
-    return tuple(
-        Straggler(task.tid, task.name, "an event had reached it when it was stopped", task.stack)
-        for task in stopped
-        if not is_quiescent(task)
-    )
+    def next(self) -> float:
+        """Seconds."""
+        return self._lengths.next()
+
+    def is_due(self, tasks: Mapping[int, TaskState], stragglers: Iterable[Straggler], now: float) -> bool:
+        """Whether those who are missing may wait for somebody who is held, or let all others wait for too long."""
+        missing = [tasks[one.tid] for one in stragglers if one.tid in tasks]
+        position = [(one.tid, one.switches, one.blocked) for one in missing]
+        if position != self._last or not all(one.blocked for one in missing):
+            self._last, self._moved_at = position, now
+        is_anyone_held = any(one.wait is WaitKind.HELD for one in tasks.values())
+        is_over = now - self._moved_at >= STUCK_S or now - self._held_since >= SLOW_S
+        return is_anyone_held and is_over

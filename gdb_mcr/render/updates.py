@@ -93,6 +93,7 @@ def quiesce_lines(result: QuiesceResult) -> Iterator[str]:
     yield quiesce_summary(result)
     yield from (f"  {one}" for one in result.obstacles)
     yield from thread_table(result.threads)
+    yield from warning_lines(result.notes)
 
 
 def quiesce_summary(result: QuiesceResult) -> str:

@@ -146,6 +146,13 @@ def clear_hold(memory: Writer, control_address: int) -> None:
     memory.write(control_address + ControlBlock.hold.offset, struct.pack("<I", 0))
 
 
+def held_threads(memory: Reader, control_address: int) -> int:
+    """How many threads libmcr holds at this moment."""
+    held: int
+    (held,) = struct.unpack("<I", memory.read(control_address + ControlBlock.held.offset, 4))
+    return held
+
+
 def request_tracker(memory: Writer, control_address: int, request: TrackerRequest) -> None:
     """Asks libmcr to open or close the descriptor that tells which pages the server writes.
 

@@ -32,6 +32,7 @@ from gdb_mcr.model.step_results import (
     TransferResult,
 )
 from gdb_mcr.model.steps import Phase, SessionState
+from gdb_mcr.model.strategy import Strategy
 
 ProgramRef = int | Path
 """A program, named by the pid of a server that runs it or by its file."""
@@ -72,6 +73,8 @@ class UpdateOptions:
     """Ids of findings to override; never of a kind in `NEVER_OVERRIDDEN`."""
     policy: Strictness = Strictness.DEFAULT
     memory: MemoryPath = MemoryPath.MCR
+    strategy: Strategy = Strategy.BARRIER
+    """How `update` finds the moment at which it stops the old server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +136,11 @@ class UpdateSession(Protocol):
         """ANALYZE, REHEARSE, REINIT: start N and hold it. ``options.dry_run`` is ignored."""
         ...
 
-    def quiesce(self, timeout_s: float, progress: Progress) -> QuiesceResult:
-        """ATTACH, QUIESCE: bring O to a quiescent point. If that fails O runs on and the state is as before."""
+    def quiesce(self, timeout_s: float, progress: Progress, strategy: Strategy = Strategy.BARRIER) -> QuiesceResult:
+        """ATTACH, QUIESCE: bring O to a quiescent point. If that fails O runs on and the state is as before.
+
+        :raises UsageError: FUNCTION needs a new build: `start` first.
+        """
         ...
 
     def release(self) -> ReleaseResult:

@@ -43,6 +43,11 @@ class CodeNames:
         """The function at an instruction."""
         return self.at(address)[-1]
 
+    def prepare(self) -> None:
+        """Reads all names now rather than at their first use."""
+        for one in self.modules:
+            self._index(one)
+
     def stack(self, returns: Iterable[int]) -> tuple[str, ...]:
         """The functions that call each other, innermost first, by their return addresses."""
         return without_start(tuple(name for address in returns for name in self.at(address - 1)))

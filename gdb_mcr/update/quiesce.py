@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import os
-import select
 import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from gdb_mcr.debugger.base import Debugger, StoppedThread
 from gdb_mcr.errors import McrError
 from gdb_mcr.model.inspection import ThreadRow
-from gdb_mcr.model.process import Descriptor
+from gdb_mcr.model.process import Descriptor, Task
 from gdb_mcr.model.startup_log import ThreadEntry
 from gdb_mcr.model.step_results import QuiesceResult
 from gdb_mcr.model.stop_point import StoppedTask, StopPointKind, TaskState, WaitKind, role_of
+from gdb_mcr.model.strategy import Strategy
 from gdb_mcr.proc.descriptors import descriptors
 from gdb_mcr.proc.pidfd import Pidfd
 from gdb_mcr.proc.tasks import tasks
-from gdb_mcr.quiescence.barrier import QuiescenceReport, reach_barrier
-from gdb_mcr.runtime_abi.control import clear_hold, set_hold
+from gdb_mcr.quiescence.barrier import reach_barrier
+from gdb_mcr.quiescence.free_riding import avoid_functions, ride_free
+from gdb_mcr.quiescence.stillness import QuiescenceReport, is_quiescent
+from gdb_mcr.runtime_abi.control import clear_hold, held_threads, set_hold
 from gdb_mcr.runtime_abi.tables import read_threads
+from gdb_mcr.update.child_rows import child_tasks, live_children
+from gdb_mcr.update.in_flight import events_in_flight, has_pending_signal
+from gdb_mcr.update.judgement import Judgement
+from gdb_mcr.update.locks import mutex_wait
 from gdb_mcr.update.recorded import RecordedProcess
+from gdb_mcr.update.stall import obstacles_of
 
 HOLD_S = 1.0
 """Seconds after which O's threads run on by themselves if nobody lets them: the controller may be dead.
@@ -30,10 +36,11 @@ HOLD_S = 1.0
 The hold is renewed with each look, and is over once all threads are stopped: if then GDB dies, O serves at once.
 """
 
-_BREATH_S = 0.001
-"""Seconds for which held threads run again when an internal event waits for one of them."""
+_RELEASE_S, _RELEASE_LOOK_S = 0.03, 0.0005
+"""Seconds in which held threads have seen that they may go on: libmcr looks every two milliseconds."""
 
-_INTERNAL = ("anon_inode:[eventfd]", "pipe:")
+_OBJECTION_S = 0.05
+"""Seconds for which a thread that has not left a place counts as being where a profile objected to it."""
 
 
 class OldProcessAtRest:
@@ -43,10 +50,31 @@ class OldProcessAtRest:
         self._process = process
         self._debugger = debugger
         self._pidfd = pidfd
+        self._accepted: frozenset[int] | None = None
+        self._judgement: Judgement | None = None
+        self._objections: dict[int, _Objection] = {}
         self.stopped_at = 0.0
         """CLOCK_MONOTONIC seconds at which the last stop began."""
         self.descriptors: Mapping[int, Descriptor] = {}
         """What the process had open when it was stopped last: true until it runs again."""
+
+    def accept_children(self) -> None:
+        """The child processes that there are now have been ruled on; those that come later are in the way of rest."""
+        self._accepted = live_children(self._process.pid)
+
+    def prepare(self) -> None:
+        """Reads all that stops will need."""
+        if self._accepted is None:
+            self.accept_children()
+        if self._judgement is None:
+            self._judgement = Judgement.of(self._process)
+        self._objections.clear()
+
+    @property
+    def judgement(self) -> Judgement:
+        """By what stopped threads are judged."""
+        assert self._judgement is not None
+        return self._judgement
 
     def hold(self) -> None:
         """Threads that arrive at a wait stay there."""
@@ -61,95 +89,158 @@ class OldProcessAtRest:
         with suppress(McrError):
             self.unhold()
 
-    def look(self) -> Mapping[int, TaskState]:
-        """All threads, without stopping any."""
+    def breathe(self, seconds: float) -> None:
+        """Held threads run on, and are held again when they arrive after so many seconds."""
+        self.unhold()
+        deadline = time.monotonic() + _RELEASE_S
+        while held_threads(self._process.memory, self._process.control_address) and time.monotonic() < deadline:
+            time.sleep(_RELEASE_LOOK_S)
+        time.sleep(seconds)
         self.hold()
-        waits = self._waits()
-        return {
-            tid: TaskState(tid, one.state == "S", one.syscall, one.switches, waits.get(tid, WaitKind.NONE), one.name)
-            for tid, one in tasks(self._process.pid).items()
-        }
+
+    def look(self) -> Mapping[int, TaskState]:
+        """All threads, without stopping any, and child processes that were born meanwhile."""
+        entries = self._entries()
+        found = tasks(self._process.pid)
+        rows = {tid: self._state(one, entries.get(tid), found) for tid, one in found.items()}
+        return rows | {one.tid: one for one in child_tasks(self._process.pid, self._accepted or ())}
 
     def stop(self) -> Sequence[StoppedTask]:
         """Stops all threads. While an event of the server's own waits somewhere, held threads count as disturbed."""
         self.stopped_at = time.monotonic()
         self._debugger.stop(self._process.pid)
-        with ThreadPoolExecutor(1) as beside:  # GDB unwinds stacks meanwhile
-            pending = beside.submit(self._pending_watchers)
-            stopped = self._debugger.threads()
-            busy = pending.result()
-        waits = self._waits()
-        return [_stopped_task(one, waits.get(one.tid, WaitKind.NONE), busy) for one in stopped]
+        entries, stopped = self._entries(), self._debugger.threads()
+        self.descriptors = descriptors(self._process.pid)
+        in_flight = next(events_in_flight(self._pidfd, self.descriptors), "")
+        judged = self.judgement.objections(stopped, entries)
+        rows = [self._stopped(one, entries.get(one.tid), in_flight, judged.get(one.tid, "")) for one in stopped]
+        self._remember(stopped, entries, judged)
+        return [*rows, *map(_stopped_child, child_tasks(self._process.pid, self._accepted or ()))]
 
-    def resume(self) -> None:
-        """All threads run on; those that are held too, for a moment, so that what waits for them is done."""
-        self.unhold()
+    def resume(self, breath_s: float) -> None:
+        """All threads run on as if they had not been stopped; with a breath those that are held as well."""
+        if breath_s:
+            self.unhold()
         self._debugger.let_go()
-        time.sleep(_BREATH_S)
-        self.hold()
+        if breath_s:
+            self.breathe(breath_s)
 
-    def _waits(self) -> dict[int, WaitKind]:
+    def obstacles(self, report: QuiescenceReport) -> tuple[str, ...]:
+        """What stood in the way, one line each."""
+        return obstacles_of(self._process, self._debugger, self.judgement.reader, report)
+
+    def _entries(self) -> dict[int, ThreadEntry]:
         control = self._process.control()
-        return {one.tid: _kind(one) for one in read_threads(self._process.memory, control) if not one.exited}
+        return {one.tid: one for one in read_threads(self._process.memory, control) if not one.exited}
 
-    # Events that one thread has sent to another through a descriptor, and that nobody has taken yet, are not at rest:
-    # the sender has done its part, and N's thread may wait for another descriptor.
-    def _pending_watchers(self) -> bool:
-        found = self.descriptors = descriptors(self._process.pid)
-        watched = {watch.fd for one in found.values() for watch in one.watches}
-        internal = [number for number in watched if number in found and found[number].target.startswith(_INTERNAL)]
-        return any(self._is_readable(number) for number in internal)
+    def _state(self, one: Task, entry: ThreadEntry | None, all_tasks: Mapping[int, Task]) -> TaskState:
+        wait = WaitKind(int(entry.wait)) if entry is not None else WaitKind.NONE
+        why = self._objection(one, entry) or (self._lock_objection(one, wait, all_tasks) if wait else "")
+        return TaskState(one.tid, one.state == "S", one.syscall, one.switches, wait, one.name, why)
 
-    def _is_readable(self, number: int) -> bool:
-        copy = self._pidfd.getfd(number)
-        try:
-            poller = select.poll()
-            poller.register(copy, select.POLLIN)
-            return any(event & select.POLLIN for _, event in poller.poll(0))
-        finally:
-            os.close(copy)
+    # What has been woken from a wait for a condition, and now waits for the mutex, has received its event.
+    def _lock_objection(self, one: Task, wait: WaitKind, all_tasks: Mapping[int, Task]) -> str:
+        lock = mutex_wait(one, self._process.memory) if wait is not WaitKind.HELD else None
+        if lock is None or lock.owner not in all_tasks or lock.owner == one.tid:
+            return ""
+        return f"it has been woken, and waits for a mutex that {all_tasks[lock.owner].name} ({lock.owner}) holds"
+
+    def _objection(self, one: Task, entry: ThreadEntry | None) -> str:
+        known = self._objections.get(one.tid)
+        if known is None or known.place != _place(one.stack_pointer, entry) or time.monotonic() > known.until:
+            return ""
+        return known.why
+
+    # A thread that the profile objects to need not be stopped again as long as it stays where it is.
+    def _remember(
+        self, stopped: Sequence[StoppedThread], entries: Mapping[int, ThreadEntry], judged: Mapping[int, str]
+    ) -> None:
+        until = time.monotonic() + _OBJECTION_S
+        self._objections = {
+            one.tid: _Objection(_place(one.sp, entries.get(one.tid)), judged[one.tid], until)
+            for one in stopped
+            if judged.get(one.tid)
+        }
+
+    def _stopped(self, one: StoppedThread, entry: ThreadEntry | None, in_flight: str, judged: str) -> StoppedTask:
+        wait = WaitKind(int(entry.wait)) if entry is not None else WaitKind.NONE
+        objection = judged
+        if wait is WaitKind.HELD:
+            objection = in_flight or judged
+            if not objection and has_pending_signal(self._process.pid, one.tid):
+                objection = "a signal that was sent to it has not been taken"
+        names = tuple(frame.function or "??" for frame in one.frames)
+        return StoppedTask(one.tid, one.name, wait, one.wait_interrupted, names, objection)
 
 
-def quiesce(target: OldProcessAtRest, timeout_s: float) -> QuiescenceReport:
-    """Brings O to rest: it is stopped then, and not held any more. If it does not come to rest in time, it runs."""
-    report = reach_barrier(target, timeout_s, time.monotonic, time.sleep)
+@dataclass(frozen=True, slots=True)
+class _Objection:
+    place: tuple[int, int]
+    why: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Quiescence:
+    """How an attempt to bring O to rest ended."""
+
+    report: QuiescenceReport
+    obstacles: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def quiesce(
+    target: OldProcessAtRest,
+    timeout_s: float,
+    strategy: Strategy = Strategy.BARRIER,
+    functions: Collection[str] = (),
+) -> Quiescence:
+    """Brings O to rest: it is stopped then, and not held any more. If it does not come to rest in time, it runs.
+
+    :param functions: those that the update changes, for Strategy.FUNCTION.
+    """
+    target.prepare()
+    report = _detect(target, timeout_s, strategy, functions)
+    obstacles = () if report.converged else target.obstacles(report)
     target.unhold()
-    return report
+    return Quiescence(report, obstacles, tuple(_notes(target, strategy)))
 
 
-def quiesce_result(process: RecordedProcess, report: QuiescenceReport) -> QuiesceResult:
-    """The report as a verb's answer."""
-    return QuiesceResult(
-        process.pid,
-        report.converged,
-        report.seconds,
-        tuple(_row(process.pid, one) for one in report.threads),
-        tuple(f"{one.name} ({one.tid}): {one.why}{_at(one.stack)}" for one in report.stragglers),
-    )
+def quiesce_result(process: RecordedProcess, found: Quiescence) -> QuiesceResult:
+    """The attempt as a verb's answer."""
+    report = found.report
+    rows = tuple(_row(process.pid, one) for one in report.threads)
+    return QuiesceResult(process.pid, report.converged, report.seconds, rows, found.obstacles, found.notes)
+
+
+def _detect(
+    target: OldProcessAtRest, timeout_s: float, strategy: Strategy, functions: Collection[str]
+) -> QuiescenceReport:
+    match strategy:
+        case Strategy.BARRIER:
+            return reach_barrier(target, timeout_s, time.monotonic, time.sleep)
+        case Strategy.FREE_RIDING:
+            return ride_free(target, timeout_s, time.monotonic, time.sleep)
+        case Strategy.FUNCTION:
+            return avoid_functions(target, functions, timeout_s, time.monotonic, time.sleep)
+
+
+def _notes(target: OldProcessAtRest, strategy: Strategy) -> Iterator[str]:
+    if strategy is Strategy.FUNCTION:
+        yield "no function that changes is on a stack; whether the state is consistent was not looked at"
+    else:
+        yield from target.judgement.notes
 
 
 def _row(pid: int, one: StoppedTask) -> ThreadRow:
     waits_in = one.stack[0] if one.stack else ""
-    return ThreadRow(
-        pid, one.tid, one.name, role_of(one.wait).value, waits_in, StopPointKind.QUIESCENT.value, one.stack
-    )
+    kind = StopPointKind.QUIESCENT.value if is_quiescent(one) else ""
+    return ThreadRow(pid, one.tid, one.name, role_of(one.wait).value, waits_in, kind, one.stack)
 
 
-def _at(stack: Sequence[str]) -> str:
-    return f", in {' < '.join(stack[:4])}" if stack else ""
+def _place(stack_pointer: int, entry: ThreadEntry | None) -> tuple[int, int]:
+    return stack_pointer, entry.wait_pc if entry is not None else 0
 
 
-def _kind(entry: ThreadEntry) -> WaitKind:
-    return WaitKind(int(entry.wait))
-
-
-def _stopped_task(one: StoppedThread, wait: WaitKind, busy: bool) -> StoppedTask:
-    names = tuple(frame.function or "??" for frame in one.frames)
-    held_while_busy = busy and wait is WaitKind.HELD
-    return StoppedTask(
-        tid=one.tid,
-        name=one.name,
-        wait=WaitKind.NONE if held_while_busy else wait,
-        still_waiting=one.wait_interrupted,
-        stack=names,
-    )
+def _stopped_child(one: TaskState) -> StoppedTask:
+    return StoppedTask(one.tid, one.name, one.wait, False, (), one.objection)

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from gdb_mcr.comparison.changed_functions import changed_functions
 from gdb_mcr.debugger.child_gdb import ChildGdb
 from gdb_mcr.debugger.target_process import check_attachable, check_not_stopped, is_alive
-from gdb_mcr.errors import DebuggerError, McrError, UpdateFailed
+from gdb_mcr.errors import DebuggerError, McrError, UpdateFailed, UsageError
 from gdb_mcr.model.finding import Finding
 from gdb_mcr.model.inspection import ThreadsResult
 from gdb_mcr.model.results import UpdateResult, Verdict
@@ -25,6 +26,7 @@ from gdb_mcr.model.step_results import (
     TransferResult,
 )
 from gdb_mcr.model.steps import Phase, SessionState, Step, state_after
+from gdb_mcr.model.strategy import Strategy
 from gdb_mcr.proc.pidfd import Pidfd
 from gdb_mcr.update.analysis import Analysis, analyse
 from gdb_mcr.update.api import NoProgress, Progress, UpdateOptions
@@ -101,6 +103,7 @@ class Session:
         check_overrides(options)
         self.options = options
         self.phases.timeout_s = options.timeout_s
+        self._rest.accept_children()
         self._old_gdb.start()
         self._new_gdb.start()
         with self.phases.run(Phase.ANALYZE, progress) as counts:
@@ -128,19 +131,22 @@ class Session:
         phases = tuple(self.phases.results[first:])
         return StartResult(self.new_pids, phases, ruling.findings, (), tuple(self.warnings))
 
-    def quiesce(self, timeout_s: float, progress: Progress) -> QuiesceResult:
+    def quiesce(self, timeout_s: float, progress: Progress, strategy: Strategy = Strategy.BARRIER) -> QuiesceResult:
         """ATTACH, QUIESCE: O stands still, or runs on if it did not come to rest."""
+        functions = self._changed_functions() if strategy is Strategy.FUNCTION else ()
         with self._undone_on_error():
             with self.phases.run(Phase.ATTACH, progress) as counts:
                 counts["libraries"] = self._warm_old()
+                self._rest.prepare()
                 if self._new is not None:
                     counts.update(self._new.get_ahead(self._view(), self._old_gdb, self._new_gdb))
             with self.phases.run(Phase.QUIESCE, progress) as counts:
-                report = quiesce(self._rest, timeout_s)
+                found = quiesce(self._rest, timeout_s, strategy, functions)
+                report = found.report
                 counts.update(threads=len(report.threads), looks=report.looks, stops=report.stops)
         if report.converged:
             self._take(Step.QUIESCE)
-        return quiesce_result(self.process, report)
+        return quiesce_result(self.process, found)
 
     def release(self) -> ReleaseResult:
         """O runs on; N, if there is one, stays held."""
@@ -244,6 +250,14 @@ class Session:
     def _view(self) -> SideView:
         assert self.analysis is not None
         return view_side(self.process.memory, self.process.control_address, self.analysis.old, self._loader)
+
+    def _changed_functions(self) -> frozenset[str]:
+        if self.analysis is None:
+            raise UsageError(
+                "only with a new build it is known which functions change", hint="start the new build first"
+            )
+        old, new = self.analysis.old, self.analysis.new
+        return changed_functions(old, self.process.executable, new, Path(new.path))
 
     def _warm_old(self) -> int:
         generation = self.process.control().generation

@@ -9,7 +9,7 @@ from gdb_mcr.debugger.base import Debugger, FrameRow, StoppedThread
 from gdb_mcr.model.inspection import ThreadRow
 from gdb_mcr.model.startup_log import LoggedOperation, OperationKind, ThreadEntry
 from gdb_mcr.model.stop_point import StoppedTask, StopPointKind, WaitKind, role_of
-from gdb_mcr.quiescence.barrier import is_quiescent
+from gdb_mcr.quiescence.stillness import is_quiescent
 from gdb_mcr.runtime_abi.tables import read_threads
 from gdb_mcr.update.code_names import CodeNames, without_start
 from gdb_mcr.update.recorded import LIBRARY, RecordedProcess

@@ -47,6 +47,7 @@ from gdb_mcr.model.step_results import (
 )
 from gdb_mcr.model.steps import Phase, SessionState, Step, state_after
 from gdb_mcr.model.stop_point import StopPointKind, ThreadRole
+from gdb_mcr.model.strategy import Strategy
 from gdb_mcr.update.api import ProfileOptions, ProgramRef, Progress, UpdateOptions
 
 OLD_PID, NEW_PID = 4711, 4799
@@ -223,8 +224,8 @@ class FakeSession:
             self.new_pids = (NEW_PID,)
         return StartResult(self.new_pids, PHASES[:3], self.updater.findings, blocking)
 
-    def quiesce(self, timeout_s: float, progress: Progress) -> QuiesceResult:
-        self._begin("quiesce", timeout_s)
+    def quiesce(self, timeout_s: float, progress: Progress, strategy: Strategy = Strategy.BARRIER) -> QuiesceResult:
+        self._begin("quiesce", timeout_s, *([strategy] if strategy is not Strategy.BARRIER else []))
         if not self.updater.converges:
             return QuiesceResult(self.old_pids[0], False, timeout_s, (), ("worker 3 runs in sort() since 2.1 s",))
         self._take(Step.QUIESCE)

@@ -24,6 +24,8 @@ class CsInsn:
     id: int
     address: int
     size: int
+    mnemonic: str
+    op_str: str
     operands: Sequence[X86Op]
     def group(self, group_id: int) -> bool: ...
 

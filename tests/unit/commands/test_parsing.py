@@ -49,6 +49,7 @@ def test_update_takes_all_of_the_interface(new: Path) -> None:
         "yes_to": ("R2:x", "R11:y"),
         "policy": "default",
         "memory": "mcr",
+        "strategy": "barrier",
     }
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from gdb_mcr.model.stop_point import StoppedTask, TaskState, WaitKind
-from gdb_mcr.quiescence.barrier import QuiescenceReport, reach_barrier
+from gdb_mcr.quiescence.barrier import LONGEST_BREATH_S, SLOW_S, STUCK_S, reach_barrier
+from gdb_mcr.quiescence.free_riding import avoid_functions, ride_free
+from gdb_mcr.quiescence.stillness import JUST_CREATED, JUST_ENDED, RAN, RUNS, QuiescenceReport
 
 
 class Clock:
@@ -21,12 +23,12 @@ class Clock:
         self.now += seconds
 
 
-def task(tid: int, wait: WaitKind, *, blocked: bool = True, switches: int = 1) -> TaskState:
-    return TaskState(tid, blocked, 232 if blocked else -1, switches, wait)
+def task(tid: int, wait: WaitKind, *, blocked: bool = True, switches: int = 1, objection: str = "") -> TaskState:
+    return TaskState(tid, blocked, 232 if blocked else -1, switches, wait, "", objection)
 
 
-def stopped(tid: int, wait: WaitKind, *, waiting: bool = True) -> StoppedTask:
-    return StoppedTask(tid, "", wait, waiting, ("epoll_wait", "main"))
+def stopped(tid: int, wait: WaitKind, *, waiting: bool = True, objection: str = "") -> StoppedTask:
+    return StoppedTask(tid, "", wait, waiting, ("epoll_wait", "main"), objection)
 
 
 T = TypeVar("T")
@@ -45,15 +47,18 @@ class Script:
     looks: Sequence[Sequence[TaskState]]
     stops: Sequence[Sequence[StoppedTask]]
     calls: list[str] = field(default_factory=list)
+    breaths: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._looks, self._stops = play(self.looks), play(self.stops)
 
     def hold(self) -> None:
-        self.calls.append("hold")
+        if self.calls[-1:] != ["hold"]:
+            self.calls.append("hold")
 
-    def unhold(self) -> None:
-        self.calls.append("unhold")
+    def breathe(self, seconds: float) -> None:
+        self.calls.append("breathe")
+        self.breaths.append(seconds)
 
     def look(self) -> Mapping[int, TaskState]:
         return {one.tid: one for one in next(self._looks)}
@@ -62,8 +67,10 @@ class Script:
         self.calls.append("stop")
         return next(self._stops)
 
-    def resume(self) -> None:
+    def resume(self, breath_s: float) -> None:
         self.calls.append("resume")
+        if breath_s:
+            self.breaths.append(breath_s)
 
 
 def run(script: Script, timeout_s: float = 0.1) -> tuple[Script, QuiescenceReport]:
@@ -88,19 +95,62 @@ def test_a_worker_that_ran_between_two_looks_is_waited_for() -> None:
     assert report.looks == 4
 
 
-def test_an_initiator_that_an_event_reached_is_let_go_and_caught_again() -> None:
+def test_a_worker_that_blocked_between_two_looks_ran_although_it_was_scheduled_in_before() -> None:
+    runs = [task(1, WaitKind.EXTERNAL), task(2, WaitKind.INTERNAL, blocked=False)]
+    _, report = run(Script([runs, REST, REST], [STOPPED]))
+    assert report.looks == 4
+
+
+def test_a_thread_that_ended_between_two_looks_may_have_woken_another() -> None:
+    three = [*REST, task(3, WaitKind.INTERNAL)]
+    _, report = run(Script([three, REST, REST], [STOPPED]))
+    assert (report.looks, report.ended) == (4, 1)
+
+
+def test_a_thread_that_was_born_between_two_looks_is_waited_for() -> None:
+    three = [*REST, task(3, WaitKind.INTERNAL)]
+    _, report = run(Script([REST, three, three], [[*STOPPED, stopped(3, WaitKind.INTERNAL)]]))
+    assert (report.looks, report.born) == (4, 1)
+
+
+def test_a_held_thread_may_look_after_the_hold() -> None:
+    first = [task(1, WaitKind.HELD), task(2, WaitKind.INTERNAL)]
+    second = [task(1, WaitKind.HELD, switches=2, blocked=False), task(2, WaitKind.INTERNAL)]
+    script, report = run(Script([first, second], [[stopped(1, WaitKind.HELD, waiting=False), STOPPED[1]]]))
+    assert report.converged
+    assert script.calls == ["hold", "stop"]
+
+
+def test_an_initiator_that_an_event_reached_is_let_go_and_caught_again_while_others_stay_held() -> None:
     disturbed = [stopped(1, WaitKind.EXTERNAL, waiting=False), stopped(2, WaitKind.INTERNAL)]
     script, report = run(Script([REST], [disturbed, [stopped(1, WaitKind.HELD), stopped(2, WaitKind.INTERNAL)]]))
-    assert script.calls == ["hold", "stop", "resume", "stop"]
+    assert script.calls == ["hold", "stop", "resume", "hold", "stop"]
+    assert script.breaths == []
     assert report.converged
 
 
-def test_a_thread_that_never_rests_is_named_and_everything_runs_again() -> None:
+def test_held_threads_breathe_when_what_they_wait_for_has_come() -> None:
+    objected = [stopped(1, WaitKind.HELD, objection="an event lies in its pipe"), STOPPED[1]]
+    script, report = run(Script([REST], [objected, STOPPED]))
+    assert report.converged
+    assert len(script.breaths) == 1
+
+
+def test_a_thread_that_never_rests_is_named_with_the_time_since_it_did() -> None:
     busy = [task(1, WaitKind.EXTERNAL), task(7, WaitKind.NONE, blocked=False)]
-    script, report = run(Script([busy], [STOPPED]))
-    assert script.calls == ["hold", "unhold"]
+    script, report = run(Script([REST, busy], [STOPPED]))
+    assert "stop" not in script.calls
     assert not report.converged
-    assert [(one.tid, one.why) for one in report.stragglers] == [(7, "it runs")]
+    (one,) = report.stragglers
+    assert (one.tid, one.why) == (7, RUNS)
+    assert one.since_s == report.seconds
+
+
+def test_threads_that_come_and_go_are_counted() -> None:
+    looks = [[task(1, WaitKind.EXTERNAL), task(tid, WaitKind.INTERNAL)] for tid in range(10, 14)]
+    _, report = run(Script(looks, [STOPPED]), timeout_s=0.0002)
+    assert {one.why for one in report.stragglers} == {JUST_CREATED, JUST_ENDED}
+    assert (report.born, report.ended) == (3, 3)
 
 
 def test_a_thread_blocked_on_a_lock_is_not_at_rest() -> None:
@@ -108,3 +158,54 @@ def test_a_thread_blocked_on_a_lock_is_not_at_rest() -> None:
     script, report = run(Script([locked], [STOPPED]))
     assert "stop" not in script.calls
     assert report.stragglers[0].tid == 2
+
+
+def test_who_holds_a_lock_that_another_needs_is_let_go_again_and_again_for_longer() -> None:
+    locked = [task(1, WaitKind.HELD), task(2, WaitKind.NONE)]
+    script, report = run(Script([locked], [STOPPED]), timeout_s=1.0)
+    assert not report.converged
+    assert 5 < len(script.breaths) < 1.0 / STUCK_S
+    assert script.breaths == sorted(script.breaths)
+    assert script.breaths[-1] == LONGEST_BREATH_S
+
+
+def test_a_long_computation_does_not_keep_others_held() -> None:
+    computes = [task(1, WaitKind.HELD), task(2, WaitKind.NONE, blocked=False)]
+    script, _ = run(Script([computes], [STOPPED]), timeout_s=1.0)
+    assert 1.0 / SLOW_S - 2 <= len(script.breaths) <= 1.0 / SLOW_S
+
+
+def test_nobody_is_let_go_where_nobody_is_held() -> None:
+    script, _ = run(Script([[task(1, WaitKind.EXTERNAL), task(2, WaitKind.NONE)]], [STOPPED]), timeout_s=1.0)
+    assert script.breaths == []
+
+
+def test_a_child_process_that_was_born_meanwhile_is_in_the_way() -> None:
+    child = task(99, WaitKind.NONE, objection="it is a child process")
+    _, report = run(Script([[*REST, child]], [STOPPED]))
+    assert [(one.tid, one.why) for one in report.stragglers] == [(99, "it is a child process")]
+
+
+def test_free_riding_catches_nobody() -> None:
+    ran = [task(1, WaitKind.EXTERNAL), task(2, WaitKind.INTERNAL, switches=2)]
+    clock, script = Clock(), Script([REST, ran, ran], [STOPPED])
+    assert ride_free(script, 1.0, clock, clock.sleep).converged
+    assert script.calls == ["stop"]
+
+
+def test_free_riding_comes_to_no_end_with_threads_that_take_turns() -> None:
+    looks = [[task(1, WaitKind.TIMED, switches=n), task(2, WaitKind.TIMED, switches=-n)] for n in range(1000)]
+    clock, script = Clock(), Script(looks, [STOPPED])
+    report = ride_free(script, 0.1, clock, clock.sleep)
+    assert not report.converged
+    assert {one.why for one in report.stragglers} == {RAN}
+    assert script.calls == []
+
+
+def test_the_function_check_takes_any_moment_without_changed_functions() -> None:
+    inside = StoppedTask(1, "", WaitKind.NONE, False, ("helper", "changed", "main"))
+    outside = StoppedTask(1, "", WaitKind.NONE, False, ("helper", "other", "main"))
+    clock, script = Clock(), Script([REST], [[inside], [outside]])
+    report = avoid_functions(script, {"changed"}, 1.0, clock, clock.sleep)
+    assert report.converged
+    assert script.calls == ["stop", "resume", "stop"]
