@@ -68,18 +68,18 @@ class StackReader:
     def seen_stack(self, thread: StoppedThread, entry: ThreadEntry | None) -> SeenStack:
         """One stack. Its call is empty if the thread is not blocked."""
         wait = WaitKind(entry.wait) if entry is not None else WaitKind.NONE
-        call, frames = _call_and_frames(thread)
+        call, frames = _call_and_frames(thread, is_held=_is_held(entry))
         wait_pc = entry.wait_pc if entry is not None and wait is not WaitKind.NONE else 0
         return SeenStack(call, wait, wait_pc, self._names(call, frames), tuple(self._loops(frames)))
 
     def seen_thread(self, thread: StoppedThread, entry: ThreadEntry | None) -> SeenThread:
         """The same for `quiescence.profile.judge`."""
-        call, frames = _call_and_frames(thread)
+        call, frames = _call_and_frames(thread, is_held=_is_held(entry))
         return SeenThread(thread.tid, entry.creation_id if entry is not None else 0, call, self._names(call, frames))
 
     def chains(self, thread: StoppedThread) -> tuple[tuple[str, ...], ...]:
         """The inline chains of a thread's frames, innermost first, from the one that makes its call outwards."""
-        return tuple(self.names.at(frame.instruction) for frame in _call_and_frames(thread)[1])
+        return tuple(self.names.at(frame.instruction) for frame in _call_and_frames(thread, is_held=False)[1])
 
     def _names(self, call: str, frames: Sequence[_Frame]) -> tuple[str, ...]:
         names = [name for frame in frames for name in self.names.at(frame.instruction)]
@@ -137,13 +137,18 @@ def inherited_count(fork_returns: Sequence[int], frames: Sequence[int]) -> int:
     return len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
 
 
+# A thread that libmcr holds is in its call all the time, though it looks around now and then.
+def _is_held(entry: ThreadEntry | None) -> bool:
+    return entry is not None and WaitKind(entry.wait) is WaitKind.HELD
+
+
 # libmcr's wrapper stands where the program made the call. Without one the call is libc's outermost function there.
-def _call_and_frames(thread: StoppedThread) -> tuple[str, tuple[_Frame, ...]]:
+def _call_and_frames(thread: StoppedThread, *, is_held: bool) -> tuple[str, tuple[_Frame, ...]]:
     frames = _own_end(_frames(thread.frames))
     wrappers = [at for at, one in enumerate(frames) if one.module.startswith(LIBRARY)]
     if wrappers:
         call = frames[wrappers[-1]].debugger_name.removeprefix(_HOOK)
-        return call if thread.wait_interrupted else "", frames[wrappers[-1] + 1 :]
+        return call if thread.wait_interrupted or is_held else "", frames[wrappers[-1] + 1 :]
     within = len(list(takewhile(lambda one: _is_libc(one.module), frames)))
     call = frames[within - 1].debugger_name.lstrip("_") if within else ""
     return call if thread.wait_interrupted else "", frames[within:]

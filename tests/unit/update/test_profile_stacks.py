@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from gdb_mcr.update.profile_stacks import common_function, inherited_count
+from gdb_mcr.debugger.base import FrameRow, StoppedThread
+from gdb_mcr.model.startup_log import ThreadEntry, WaitKind
+from gdb_mcr.quiescence.profile import SeenThread
+from gdb_mcr.update.code_names import CodeNames
+from gdb_mcr.update.profile_stacks import CodeLoops, StackReader, common_function, inherited_count
 
 # The stack under a fork: spawn, start_workers, cycle, main, libc, _start.
 FORK = (0x10, 0x20, 0x30, 0x40, 0x900, 0x910)
@@ -42,3 +46,34 @@ def test_the_loop_of_an_inlined_function_is_that_function_s() -> None:
 
 def test_a_loop_without_names_has_no_function() -> None:
     assert common_function([]) == ""
+
+
+def seen(kind: WaitKind, *, interrupted: bool) -> SeenThread:
+    """main() waits in epoll_wait, through libmcr's wrapper; libc's own frames are around both ends."""
+    rows = [
+        (0x10, "__futex_wait", "/lib/libc.so.6"),
+        (0x20, "hold_old", "/opt/libmcr.so"),
+        (0x30, "mcr_hook_epoll_wait", "/opt/libmcr.so"),
+        (0x40, "serve", "/srv/server"),
+        (0x50, "main", "/srv/server"),
+        (0x60, "__libc_start_main", "/lib/libc.so.6"),
+        (0x70, "_start", "/srv/server"),
+    ]
+    frames = tuple(FrameRow(pc, name, module) for pc, name, module in rows)
+    thread = StoppedThread(7, "server", frames, interrupted, 202, 0x10, 0x7000)
+    entry = ThreadEntry(0, 7, 0, 0, 0, 0, 0, kind, True, False, 0x40)
+    return StackReader(CodeNames(7, ()), CodeLoops()).seen_thread(thread, entry)
+
+
+def test_the_call_is_the_one_that_the_program_made() -> None:
+    found = seen(WaitKind.EXTERNAL, interrupted=True)
+    assert found.call == "epoll_wait"
+    assert found.stack == ("0x3f", "0x4f")  # nothing is known of that program's code; libc's and libmcr's are left out
+
+
+def test_a_thread_that_an_event_has_reached_is_in_no_call() -> None:
+    assert seen(WaitKind.EXTERNAL, interrupted=False).call == ""
+
+
+def test_a_held_thread_is_in_its_call_whatever_it_does_there() -> None:
+    assert seen(WaitKind.HELD, interrupted=False).call == "epoll_wait"
