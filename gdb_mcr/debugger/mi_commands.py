@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import mmap
-import os
 from array import array
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import gdb
@@ -19,8 +19,15 @@ import gdb
 from gdb_mcr.engine import process_memory
 from gdb_mcr.engine.process_memory import TransferError
 from gdb_mcr.errors import McrError
+from gdb_mcr.units import PAGE, align_down
 
 MAX_FRAMES = 128
+
+LARGE = 1 << 20
+"""Bytes of a piece whose pages are mapped before it is copied."""
+
+MADV_POPULATE_WRITE = 23
+"""madvise(2); GDB's Python has no name for it."""
 
 EINTR = -4
 RESTARTS = frozenset({-512, -513, -514, -516})
@@ -85,14 +92,16 @@ def threads() -> Answer:
 
 def read(pid: str, table: str, count: str, buffer: str) -> Answer:
     """Copies ``count`` pieces, listed in the file ``table``, from the process into the file ``buffer``."""
-    with _mapped(table) as pieces, _mapped(buffer, _volume(pieces, int(count))) as bytes_:
+    with _mapped(table) as pieces, _mapped(buffer) as bytes_:
+        _prepare(bytes_, pieces, int(count))
         process_memory.read(int(pid), pieces, int(count), bytes_)
     return None
 
 
 def write(pid: str, table: str, count: str, buffer: str) -> Answer:
     """Copies ``count`` pieces, listed in the file ``table``, from the file ``buffer`` into the process."""
-    with _mapped(table) as pieces, _mapped(buffer, _volume(pieces, int(count))) as bytes_:
+    with _mapped(table) as pieces, _mapped(buffer) as bytes_:
+        _prepare(bytes_, pieces, int(count))
         process_memory.write(int(pid), pieces, int(count), bytes_)
     gdb.execute("maintenance flush dcache", to_string=True)  # GDB remembers stacks and code that it has read
     return None
@@ -151,15 +160,17 @@ def _frames() -> Iterator[tuple[int, str | None]]:
             return
 
 
-# Pages that will nearly all be used are mapped at once: one by one their faults cost more than the copying itself
-# (74 MB: 20 ms instead of 40).
-def _mapped(path: str, used_bytes: int = 0) -> mmap.mmap:
+def _mapped(path: str) -> mmap.mmap:
     with Path(path).open("r+b") as file:
-        is_dense = used_bytes > os.fstat(file.fileno()).st_size // 2
-        flags = mmap.MAP_SHARED | (mmap.MAP_POPULATE if is_dense else 0)
-        return mmap.mmap(file.fileno(), 0, flags)
+        return mmap.mmap(file.fileno(), 0, mmap.MAP_SHARED)
 
 
-def _volume(table: mmap.mmap, count: int) -> int:
+# The pages of large pieces are mapped at once: one by one their faults cost more than the copying itself (74 MB: 20 ms
+# instead of 40).
+def _prepare(buffer: mmap.mmap, table: mmap.mmap, count: int) -> None:
     rows = array("Q", table[: count * process_memory.PIECE_BYTES])
-    return sum(rows[1::3])
+    for size, offset in zip(rows[1::3], rows[2::3], strict=True):
+        if size >= LARGE:
+            start = align_down(offset, PAGE)
+            with suppress(OSError):  # before Linux 5.14: they come at their first use
+                buffer.madvise(MADV_POPULATE_WRITE, start, offset + size - start)

@@ -13,16 +13,16 @@ import struct
 from array import array
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from gdb_mcr.errors import TargetError
 from gdb_mcr.proc.files import PROC
 from gdb_mcr.units import Range
 
 _UFFD_API = 0xAA
-_UFFDIO_API, _UFFDIO_REGISTER, _UFFDIO_WRITEPROTECT = 0xC018AA3F, 0xC020AA00, 0xC018AA06
+_UFFDIO_API, _UFFDIO_REGISTER = 0xC018AA3F, 0xC020AA00
 _PAGEFAULT_FLAG_WP, _WP_UNPOPULATED, _WP_ASYNC = 1 << 0, 1 << 13, 1 << 15
-_REGISTER_MODE_WP, _WRITEPROTECT_MODE_WP = 2, 1
+_REGISTER_MODE_WP = 2
 
 _PAGEMAP_SCAN = 0xC0606610
 _SCAN_AND_PROTECT, _SCAN_CHECK = 1, 2  # PM_SCAN_WP_MATCHING, PM_SCAN_CHECK_WPASYNC
@@ -33,12 +33,54 @@ _REGIONS = 4096
 _REGION_WORDS = 3
 
 
+class PageTracker(Protocol):
+    """Tells which pages of a process were written."""
+
+    tells: bool
+    """False: it takes all of them for written."""
+
+    def track(self, place: Range) -> None:
+        """From now on writes to private anonymous memory in this range are told, those to pages to come, too."""
+        ...
+
+    def written(self, places: Iterable[Range], *, begin_again: bool) -> list[Range]:
+        """The pages of tracked memory written since the last beginning, neighbours joined.
+
+        :param begin_again: whether they stop counting as written at the moment at which each is looked at.
+        """
+        ...
+
+    def close(self) -> None:
+        """Ends the tracking."""
+        ...
+
+
+class AllWritten:
+    """A `PageTracker` for a process or a kernel that cannot tell."""
+
+    tells = False
+
+    def track(self, place: Range) -> None:
+        """Nothing."""
+
+    def written(self, places: Iterable[Range], *, begin_again: bool) -> list[Range]:
+        """All that is asked about."""
+        return list(places)
+
+    def close(self) -> None:
+        """Nothing."""
+
+
 class WriteTracker:
-    """Tracks writes to memory of one process. A context manager; afterwards the process is as it was.
+    """Tracks writes to memory of one process: a `PageTracker`. A context manager; afterwards the process is as it was.
+
+    All of what is tracked counts as written until it is looked at for the first time.
 
     :param descriptor: a copy of the process's own userfaultfd; it is this object's from now on.
     :raises TargetError: this kernel cannot do it.
     """
+
+    tells = True
 
     def __init__(self, pid: int, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -66,12 +108,8 @@ class WriteTracker:
         self._descriptor = self._pagemap = -1
 
     def track(self, place: Range) -> None:
-        """From now on writes to private anonymous memory in this range are told, those to pages to come, too."""
+        """From now on writes to private anonymous memory here are told. :raises TargetError: they cannot be."""
         self._control(_UFFDIO_REGISTER, place.start, place.size, _REGISTER_MODE_WP, 0)
-
-    def begin(self, place: Range) -> None:
-        """No page of this part of the tracked memory counts as written now."""
-        self._control(_UFFDIO_WRITEPROTECT, place.start, place.size, _WRITEPROTECT_MODE_WP)
 
     def written(self, places: Iterable[Range], *, begin_again: bool) -> list[Range]:
         """The pages of tracked memory written since the last beginning, neighbours joined.
@@ -79,7 +117,8 @@ class WriteTracker:
         :param begin_again: whether they stop counting as written at the moment at which each is looked at.
         :raises TargetError: some of it is not tracked.
         """
-        return [found for place in places for found in self._scan(place, _SCAN_AND_PROTECT * begin_again | _SCAN_CHECK)]
+        flags = _SCAN_CHECK | (_SCAN_AND_PROTECT if begin_again else 0)
+        return [found for place in places for found in self._scan(place, flags)]
 
     def _scan(self, place: Range, flags: int) -> list[Range]:
         found: list[Range] = []

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from gdb_mcr.debugger.base import Memory
 from gdb_mcr.engine.tracer import Tracer
+from gdb_mcr.errors import TargetError
 from gdb_mcr.proc.pidfd import Pidfd
+from gdb_mcr.proc.write_tracking import AllWritten, PageTracker
 from gdb_mcr.runtime_abi.channel import Channel
 from gdb_mcr.runtime_abi.heap import read_used
 from gdb_mcr.tracing.policy import Policy
@@ -45,8 +47,7 @@ class HeadStart:
     """O as it was at the end of its start-up."""
     ghosts: GhostWriter
     """Has put O's own image into N."""
-    heap: HeapCopy | None
-    """None: O's writes cannot be tracked, so that all of its heap is copied in the pause."""
+    heap: HeapCopy
     _transfer: StateTransfer | None
 
     @classmethod
@@ -65,8 +66,7 @@ class HeadStart:
         transfer.compile()
         ours = read_image(new_memory, state_ranges(new))
         ghosts.put_image(old.executable, function_homes(old.executable, new.executable, analysis.match))
-        tracker = track_writes(process, pidfd)
-        heap = HeapCopy.begin(tracker, old.control, _addresses(old)) if tracker else None
+        heap = _begin_copy(track_writes(process, pidfd), old)
         return cls(new, ours, stacks_of(new.control.pid, new_memory), base_image(old), ghosts, heap, transfer)
 
     def take_transfer(self) -> StateTransfer | None:
@@ -80,20 +80,17 @@ class HeadStart:
             transfer.tracer.close()
         for image in (self.ours, self.stacks, self.base):
             image.buffer.close()
-        if self.heap is not None:
-            self.heap.close()
+        self.heap.close()
 
     def advance(self, process: RecordedProcess, old_memory: Memory, new_memory: Memory, channel: Channel) -> int:
         """Copies O's heap into the image and into N until little is left to copy. Answers the bytes."""
-        if self.heap is None:
-            return 0
         copied = 0
         for _ in range(ROUNDS):
             heap = self.heap.within(join_ranges(read_used(process.memory, process.control())))
             protect(channel, heap, PROT_READ | PROT_WRITE)
             size = self.heap.advance(heap, old_memory, new_memory)
             copied += size
-            if size <= ENOUGH:
+            if size <= ENOUGH or not self.heap.tracker.tells:
                 break
         return copied
 
@@ -101,6 +98,15 @@ class HeadStart:
 def begin_transfer(old: SideView, new: SideView, analysis: Analysis) -> StateTransfer:
     """A transfer that has not been compiled yet. Its tracer is the caller's to close."""
     return StateTransfer(old.side(), new.side(), analysis.match, Policy.of(analysis.annotations), Tracer())
+
+
+# What is not tracked is copied once more in the pause, but into memory that is there already.
+def _begin_copy(tracker: PageTracker, old: SideView) -> HeapCopy:
+    try:
+        return HeapCopy.begin(tracker, old.control, _addresses(old))
+    except TargetError:
+        tracker.close()
+        return HeapCopy.begin(AllWritten(), old.control, _addresses(old))
 
 
 # Everything that a word of O can point to.

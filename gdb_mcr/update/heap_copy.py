@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from gdb_mcr.debugger.base import Memory, Piece, SharedBuffer
 from gdb_mcr.engine.hints import Hints
-from gdb_mcr.proc.write_tracking import WriteTracker
+from gdb_mcr.proc.write_tracking import PageTracker
 from gdb_mcr.runtime_abi.control import Control
 from gdb_mcr.tracing.areas import subtract
 from gdb_mcr.units import PAGE, Range, align_up
@@ -49,7 +49,7 @@ def _arenas(control: Control) -> list[Arena]:
 class HeapCopy:
     """Close it when the images made of it are done with."""
 
-    tracker: WriteTracker
+    tracker: PageTracker
     arenas: Sequence[Arena]
     buffer: SharedBuffer
     hints: Hints
@@ -60,10 +60,11 @@ class HeapCopy:
     _spoiled: list[Range] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, tracker: WriteTracker, control: Control, addresses: Range) -> HeapCopy:
+    def begin(cls, tracker: PageTracker, control: Control, addresses: Range) -> HeapCopy:
         """Nothing is copied yet.
 
         :param addresses: holds every address of O that anything can point to.
+        :raises TargetError: O's writes cannot be tracked; it is still the caller's tracker.
         """
         arenas = _arenas(control)
         for one in arenas:

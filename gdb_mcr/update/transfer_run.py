@@ -271,8 +271,8 @@ class TransferRun:
     def _copy_whole(self) -> int:
         old, early = self._ends.old, self._early
         heap = heap_ranges(old.heap)
-        if early is not None:
-            discard(self._ends.process.channel, early.stale(heap))
+        if self._ends.head_start is not None:
+            discard(self._ends.process.channel, self._ends.head_start.heap.stale(heap))
         ranges = [*(heap if early is None else early.late), *startup_mappings(old.log)]
         found = [self._theirs.piece(one.start, one.size) for one in ranges]
         pieces = [one for one in found if one is not None]

@@ -10,7 +10,7 @@ import time
 from gdb_mcr.errors import McrError, TargetError
 from gdb_mcr.proc.pidfd import Pidfd
 from gdb_mcr.proc.status import status
-from gdb_mcr.proc.write_tracking import WriteTracker
+from gdb_mcr.proc.write_tracking import AllWritten, PageTracker, WriteTracker
 from gdb_mcr.runtime_abi.control import request_tracker, tracker_state
 from gdb_mcr.runtime_abi.layout import TrackerRequest
 from gdb_mcr.update.recorded import RecordedProcess
@@ -21,23 +21,27 @@ PATIENCE_S = 1.2
 _LOOK_S = 0.001
 
 
-def track_writes(process: RecordedProcess, pidfd: Pidfd) -> WriteTracker | None:
-    """A tracker for the running process; None if it or the kernel has none to give."""
+def track_writes(process: RecordedProcess, pidfd: Pidfd) -> PageTracker:
+    """A tracker for the running process."""
     try:
         if status(process.pid).seccomp:
-            return None  # a filter may kill it for a system call that it never makes by itself
+            return AllWritten()  # a filter may kill it for a system call that it never makes by itself
         return _open(process, pidfd)
     except McrError:
-        return None
+        return AllWritten()
 
 
 def _open(process: RecordedProcess, pidfd: Pidfd) -> WriteTracker:
     try:
-        copy = pidfd.getfd(_ask(process))
+        tracker = WriteTracker(process.pid, pidfd.getfd(_ask(process)))
     finally:
         request_tracker(process.memory, process.control_address, TrackerRequest.CLOSE)
-    _wait(process)
-    return WriteTracker(process.pid, copy)
+    try:
+        _wait(process)  # N must not inherit it
+    except McrError:
+        tracker.close()
+        raise
+    return tracker
 
 
 def _ask(process: RecordedProcess) -> int:
