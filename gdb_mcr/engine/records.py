@@ -113,6 +113,7 @@ class EventKind(IntEnum):
     NO_HOME = 9
     MIXED = 10
     STRUCTURE = 11
+    ELEMENT = 12
 
 
 class Extent(ctypes.Structure):

@@ -46,12 +46,17 @@ class ContentReader:
         data = self._own_bytes(allocation.base_address)
         if not data:
             return Content()
-        text = _leading_text(data)
+        text = None if self._is_address(data[:WORD]) else _leading_text(data)
         if text is not None and len(text) + 1 >= len(data):
             return Content(text, text)
         whole, texts = self._without_pointers(data)
         names = [one for one in (_inner_text(whole), *texts) if one]
         return Content((whole, texts), names[0]) if names else Content()
+
+    # Where memory is at random addresses, one of them reads as text now and then.
+    def _is_address(self, word: bytes) -> bool:
+        value = int.from_bytes(word, "little")
+        return len(word) == WORD and _LOWEST <= value < _HIGHEST and bool(self._read(value, 1))
 
     def _own_bytes(self, address: int) -> bytes:
         return self._read(address, min(self._sizes.get(address, 0), MAX_BYTES)) or b""
@@ -64,7 +69,7 @@ class ContentReader:
         masked, texts = bytearray(data), []
         for i in places:
             place = slice(i * WORD, (i + 1) * WORD)
-            if _PRINTABLE_WORD.fullmatch(data[place]):
+            if _PRINTABLE_WORD.fullmatch(data[place]) and not self._is_address(data[place]):
                 continue
             masked[place] = _POINTER
             texts.append(self._text_at(words[i]))

@@ -20,6 +20,8 @@ from gdb_mcr.update.api import MemoryPath, UpdateOptions
 from gdb_mcr.update.conflicts import conflict_findings
 from gdb_mcr.update.ghosts import GhostWriter, find_ghosts
 from gdb_mcr.update.head_start import HeadStart
+from gdb_mcr.update.merge_conflicts import ComparedStart
+from gdb_mcr.update.merge_losses import compare_start
 from gdb_mcr.update.new_process import NewProcess, NewStart, placed_libraries, start_new
 from gdb_mcr.update.phases import Counts
 from gdb_mcr.update.recorded import RecordedProcess
@@ -44,6 +46,7 @@ class NewServer:
         self._executable = Path(analysis.new.path).resolve()
         self.libraries = libraries(self._executable)
         self._rehearsal: Rehearsal | None = None
+        self._compared: ComparedStart | None = None
         self._process: NewProcess | None = None
         self._head_start: HeadStart | None = None
 
@@ -68,6 +71,7 @@ class NewServer:
         self._rehearsal = rehearse(
             self._old, self._pidfd, view, self._analysis.new, self._analysis.match, self._start(view), self._loader
         )
+        self._compared = compare_start(view.log.allocations, self._rehearsal)
         return self._rehearsal.counts
 
     def start(self, view: SideView) -> Counts:
@@ -113,7 +117,9 @@ class NewServer:
         """
         memory: Memory = new_gdb.memory_of(self.pid) if self._is_fast else StoppingMemory(new_gdb, self.pid)
         view = self._head_start.new if self._head_start is not None else self._view()
-        return Ends(old, old_gdb.memory(self._is_fast), view, memory, self.process, open_now, self._head_start)
+        assert self._compared is not None
+        old_memory, start = old_gdb.memory(self._is_fast), self._head_start
+        return Ends(old, old_memory, view, memory, self.process, open_now, start, self._compared)
 
     def get_ahead(self, old: SideView, old_gdb: ChildGdb, new_gdb: ChildGdb) -> Counts:
         """Does what can be done before O stands still, or brings it up to date if it has been done."""

@@ -5,7 +5,7 @@ Source: DESIGN section 6, "Placement".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 
 from gdb_mcr.model.layout import LayoutComparer
@@ -72,9 +72,12 @@ def rehearse(
         base, live = view.base_memory(), mine.live_memory()
         ours = mine.log_side(mine.content(live))
         alignment = align(view.log_side(view.content(base)), ours)
+        # Elements of one loop are not each other's only because one place holds both.
+        old_unsure = {seq for one in alignment.uncertain for seq in one.old}
+        new_unsure = {seq for one in alignment.uncertain for seq in one.new}
         more = pair_by_holders(
-            _holder_side(view, base, lambda one: (one.base_address, one.base_size)),
-            _holder_side(mine, live, lambda one: (one.address, 0 if one.is_freed else one.size)),
+            _holder_side(view, base, lambda one: (one.base_address, one.base_size), old_unsure),
+            _holder_side(mine, live, lambda one: (one.address, 0 if one.is_freed else one.size), new_unsure),
             alignment.old_of,
             _variable_holders(view, mine, match),
         )
@@ -88,10 +91,10 @@ def place(view: SideView, rehearsal: Rehearsal) -> Placement:
 
 
 def _holder_side(
-    view: SideView, memory: PiecewiseMemory, extent: Callable[[Allocation], tuple[int, int]]
+    view: SideView, memory: PiecewiseMemory, extent: Callable[[Allocation], tuple[int, int]], left_out: Container[int]
 ) -> HolderSide:
     return HolderSide(
-        {one.seq: one for one in view.log.allocations if extent(one)[1]},
+        {one.seq: one for one in view.log.allocations if extent(one)[1] and one.seq not in left_out},
         lambda one: extent(one)[0],
         lambda one: extent(one)[1],
         view.origin_key(),

@@ -40,6 +40,8 @@ from gdb_mcr.update.images import Image, base_image, read_image, rest_ranges, st
 from gdb_mcr.update.inheritance import own_numbers
 from gdb_mcr.update.kernel_state import close_abandoned, plan_epoll, startup_fds
 from gdb_mcr.update.liveness import NewMemory, live_objects, patched, stacks_of
+from gdb_mcr.update.merge_conflicts import ComparedStart
+from gdb_mcr.update.merge_losses import Started, merge_losses
 from gdb_mcr.update.new_process import NewProcess
 from gdb_mcr.update.phases import Counts
 from gdb_mcr.update.process_state import carry_process_state
@@ -66,6 +68,7 @@ class Ends:
     descriptors: Mapping[int, Descriptor]
     """Of O."""
     head_start: HeadStart | None
+    rehearsed: ComparedStart
 
 
 class TransferRun:
@@ -139,7 +142,9 @@ class TransferRun:
     def findings(self) -> list[Finding]:
         """What speaks against the update."""
         writer = FindingWriter(self._transfer, self._explainer, self._liveness())
-        return [*writer.findings(), *self._epoll.findings()]
+        old, new = Started(self._ends.old, self._base), Started(self._ends.new, self._ours)
+        losses = merge_losses(self._transfer, self._explainer, old, new, self._ends.rehearsed)
+        return [*writer.findings(), *losses, *self._epoll.findings()]
 
     # Asked only where a pointer was lost, since the answer takes a walk over the heap.
     def _liveness(self) -> Callable[[int], bool]:

@@ -68,6 +68,7 @@ static bool decide(struct mcr_engine *engine, struct conversion *c, const struct
         return true;
     engine->statistics.merged_fields++;
     if (memcmp(at->theirs, at->base, length) == 0) {
+        c->all_kept += differs;
         if (differs && !is_pointer) {
             engine->statistics.kept_new++;
             if (c->kept_offset == UINT64_MAX)
@@ -79,6 +80,7 @@ static bool decide(struct mcr_engine *engine, struct conversion *c, const struct
         return false;
     engine->statistics.taken_old++;
     c->taken += !is_pointer;
+    c->all_taken++;
     if (differs) {
         engine->statistics.both_changed++;
         mcr_event_add(engine, MCR_EVENT_BOTH_CHANGED, c->object, c->object_offset + at->old_offset, is_pointer,
@@ -329,9 +331,12 @@ static void run(struct mcr_engine *engine, struct conversion *c, const struct mc
             run_one(engine, c, op, old_offset, new_offset);
             continue;
         }
-        for (uint32_t n = 0; n < op->aux; n++)
-            run(engine, c, op + 1, op->length, old_offset + (uint64_t)n * op->old_stride,
-                new_offset + (uint64_t)n * op->new_stride);
+        for (uint32_t n = 0; n < op->aux; n++) {
+            uint64_t from = old_offset + (uint64_t)n * op->old_stride, taken = c->all_taken, kept = c->all_kept;
+            run(engine, c, op + 1, op->length, from, new_offset + (uint64_t)n * op->new_stride);
+            if (c->all_taken != taken && c->all_kept != kept)
+                mcr_event_add(engine, MCR_EVENT_ELEMENT, c->object, c->object_offset + from, 0, 0);
+        }
         i += op->length;
     }
 }

@@ -188,7 +188,8 @@ struct conversion {
     uint8_t *out;
     uint64_t theirs_size, out_size;
     bool ruled;
-    uint64_t taken, kept_offset; /* kept_offset: first field where N's own value stayed, UINT64_MAX none */
+    uint64_t taken, kept_offset;  /* kept_offset: first field where N's own value stayed, UINT64_MAX none */
+    uint64_t all_taken, all_kept; /* pointers counted, too */
 };
 void mcr_convert(struct mcr_engine *engine, uint32_t program, struct conversion *conversion);
 void mcr_convert_opaque(struct mcr_engine *engine, struct conversion *conversion, uint64_t old_offset,

@@ -83,7 +83,10 @@ static void convert_element(struct mcr_engine *engine, uint32_t program, struct 
     element.ours = whole->ours ? whole->ours + to : NULL;
     element.out += to, element.out_size -= to;
     mcr_convert(engine, program, &element);
+    if (element.all_taken != whole->all_taken && element.all_kept != whole->all_kept)
+        mcr_event_add(engine, MCR_EVENT_ELEMENT, whole->object, from, 0, 0);
     whole->taken = element.taken, whole->kept_offset = element.kept_offset;
+    whole->all_taken = element.all_taken, whole->all_kept = element.all_kept;
 }
 
 /* Nothing but one run of bytes of this kind, the same on both sides. */

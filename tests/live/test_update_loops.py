@@ -2,7 +2,8 @@
 
 Each build of tests/targets/table_server.c makes a table of strings, and structs that hang in a list and in a table of
 pointers. The old build has served meanwhile: it has changed a string where it stands, counted entries up and added
-some, and two connections point to entries of their own.
+some, and two connections point to entries of their own. Where the two builds' elements cannot both have a place, the
+update is refused.
 """
 
 from __future__ import annotations
@@ -85,3 +86,46 @@ def _check_that_it_serves_on(port: int, counts: dict[str, int], new: New) -> Non
 
 def _shown(counts: dict[str, int]) -> list[str]:
     return [f"{name}={count}" for name, count in counts.items()]
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """What the old server has done meanwhile, and the finding that speaks against the new build because of it."""
+
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+    lines: tuple[str, ...]
+    finding: str
+
+
+CONFLICTS = {
+    "O has appended where N's first element has pushed one up": Conflict((), ("-DEXTRA_AT=0",), ("append x",), "table"),
+    "O has appended where N has one more": Conflict((), ("-DEXTRA_AT=8",), ("append x",), "table"),
+    "O has counted in a slot that N gives to another": Conflict(
+        ("-DSLOTS",), ("-DSLOTS", "-DEXTRA_AT=4"), ("hit zeta",), "slots"
+    ),
+    "O has counted in the last slot, where N has one more": Conflict(
+        ("-DSLOTS",), ("-DSLOTS", "-DEXTRA_AT=7"), ("hit theta",), "slots"
+    ),
+    "O has counted in one that N no longer makes": Conflict((), ("-DGONE",), ("pick gamma", "mine"), "element entry"),
+}
+
+
+@pytest.mark.parametrize("case", CONFLICTS.values(), ids=CONFLICTS)
+def test_update_when_something_would_be_lost_then_it_is_refused(builds: Path, case: Conflict) -> None:
+    with running(build(builds, *case.old)) as (server, port), TableClient(port) as client:
+        for line in case.lines:
+            client.ask(line)
+        before = [client.ask(word) for word in ("names", "list", "table", "slots")]
+
+        run = server.update(build(builds, *case.new))
+
+        assert (run.status, f"R13:{case.finding}" in run.finding_ids) == (1, True), run.told()
+        assert [client.ask(word) for word in ("names", "list", "table", "slots")] == before
+
+
+def test_update_when_slots_have_moved_up_and_nobody_has_counted_then_they_are_the_new_ones(builds: Path) -> None:
+    with running(build(builds, "-DSLOTS")) as (server, port), TableClient(port) as client:
+        run = server.update(build(builds, "-DSLOTS", "-DEXTRA_AT=0"))
+        assert run.status == 0, run.told()
+        assert client.ask("slots") == _shown(dict.fromkeys(_with_extra(0), 0))

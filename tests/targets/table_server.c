@@ -2,7 +2,7 @@
  * table_server.c PORT - a small epoll server whose start-up loops make a table of strings and a list of structs.
  *
  * What differs between builds is chosen with -D:
- *   EXTRA_AT=N   start-up makes one more element, "extra", before the Nth of the others (0, 4 or 8)
+ *   EXTRA_AT=N   start-up makes one more element, "extra", before the Nth of the others (0, 4, 7 or 8)
  *   GONE         start-up no longer makes "gamma"
  *   GROWN        struct entry has one more field, in its middle
  *   SLOTS        start-up also fills an array of structs, in which an element has no address of its own
@@ -56,7 +56,11 @@ static const char *const at_startup[] = {
 #if EXTRA_AT == 4
     "extra",
 #endif
-    "epsilon", "zeta", "eta", "theta",
+    "epsilon", "zeta", "eta",
+#if EXTRA_AT == 7
+    "extra",
+#endif
+    "theta",
 #if EXTRA_AT == 8
     "extra",
 #endif

@@ -294,6 +294,15 @@ def test_bytes_of_pointers_are_no_text() -> None:
     assert [side.content(one).name for one in startup.allocations] == [None, None]
 
 
+def test_an_address_that_reads_as_text_is_no_text() -> None:
+    startup = Startup(base=int.from_bytes(b" Aabcd", "little"))
+    copy = startup.malloc(LOOP, b"get\0")
+    startup.malloc(LOOP, words(copy, 3))
+    startup.malloc(LOOP, words(7, copy))
+    side = startup.side()
+    assert [side.content(one).name for one in startup.allocations] == [b"get", b"get", b"get"]
+
+
 def test_texts_behind_pointers_are_names() -> None:
     startup = Startup()
     copy = startup.malloc(LOOP, b"\x03\x03\x01get\0")
