@@ -35,6 +35,25 @@ static int compare_objects(const void *left, const void *right) {
     return a->address < b->address ? -1 : a->address > b->address;
 }
 
+/* Chunks come sorted, and last: only what stands before them needs sorting. */
+static bool sort_objects(struct mcr_engine *engine) {
+    struct mcr_object *objects = engine->objects;
+    uint64_t count = engine->object_count, first = count ? count - 1 : 0;
+    while (first && objects[first - 1].address <= objects[first].address)
+        first--;
+    if (!first)
+        return true;
+    struct mcr_object *others = malloc(first * sizeof *others);
+    if (!others)
+        return false;
+    memcpy(others, objects, first * sizeof *others);
+    qsort(others, first, sizeof *others, compare_objects);
+    for (uint64_t to = 0, i = 0, j = first; i < first; to++)
+        objects[to] = j == count || others[i].address <= objects[j].address ? others[i++] : objects[j++];
+    free(others);
+    return true;
+}
+
 static struct region_index *region_at(const struct mcr_engine *engine, uint64_t key) {
     uint64_t slot = (key * 0x9e3779b97f4a7c15ull) >> 20;
     for (;; slot++) {
@@ -68,7 +87,8 @@ static void fill_region(struct mcr_engine *engine, struct region_index *region, 
 }
 
 int mcr_engine_index(struct mcr_engine *engine) {
-    qsort(engine->objects, engine->object_count, sizeof *engine->objects, compare_objects);
+    if (!sort_objects(engine))
+        return -ENOMEM;
     for (uint64_t i = 1; i < engine->object_count; i++)
         if (end_of(&engine->objects[i - 1]) > engine->objects[i].address)
             return -EINVAL;
