@@ -230,6 +230,12 @@ enum mcr_error {
     MCR_ERROR_SNAPSHOT = 8
 };
 
+enum mcr_hold {
+    MCR_HOLD_NONE = 0,
+    MCR_HOLD_ALL = 1, /* every thread that arrives at an external or timed wait */
+    MCR_HOLD_IDLE = 2 /* of those only the ones for which nothing has come: time does not pass for them */
+};
+
 /* OPEN and CLOSE are the controller's, the rest libmcr's. */
 enum mcr_tracker_request {
     MCR_TRACKER_NONE = 0, /* nothing is asked, or it has been done */
@@ -267,7 +273,7 @@ struct mcr_control {
     int32_t pid;
     uint64_t startup_end_ns; /* CLOCK_MONOTONIC; 0 while start-up lasts */
 
-    /* Quiescence: the words that the controller writes in O. `hold` is a futex: 0 run, 1 hold. */
+    /* Quiescence: the words that the controller writes in O. `hold` is a futex, enum mcr_hold. */
     volatile uint32_t hold;
     volatile uint32_t held;             /* threads held now */
     volatile uint64_t hold_deadline_ns; /* CLOCK_MONOTONIC; threads run on after it whatever `hold` says */

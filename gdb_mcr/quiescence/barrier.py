@@ -4,9 +4,10 @@ Initiator threads (external events, time) are caught in their kernel wait, or he
 internal threads run on until all are blocked and none was scheduled between two looks, so that at one instant nobody
 could wake anybody. Then the process is stopped and every thread is checked; a thread that an event reached in between
 runs on and is caught again. No thread is ever stopped at the entry of a lock or condition, so none is stopped with a
-lock that another one needs. Where a thread needs something of one that is held all the same (a lock, a place in a full
-pipe), or takes its time, the held ones are let go for a moment and caught again, each time a little longer: no
-dependency between threads can make the protocol a deadlock, and no client waits for the deadline.
+lock that another one needs. Where a thread needs something of one that is held all the same (a place in a full pipe, a
+lock), or takes its time, held ones are let go for a moment and caught again, each time a little longer: first those
+for which something has come, then all. So no dependency between threads can make the protocol a deadlock, and no client
+waits for the deadline.
 Source: seed, "quiescence detection protocol" (RCU's reduction of global to local quiescence); DESIGN section 5.
 """
 
@@ -32,8 +33,11 @@ LONGEST_PAUSE_S = 0.005
 STUCK_S, SLOW_S = 0.02, 0.1
 """Seconds for which threads are held while those that are missing do not move at all, or do something."""
 
+FIRST_DRAIN_S, LONGEST_DRAIN_S = 0.005, 0.04
+"""Seconds for which those held threads are let go for which something has come."""
+
 FIRST_BREATH_S, LONGEST_BREATH_S = 0.001, 0.1
-"""Seconds for which held threads are let go."""
+"""Seconds for which all held threads are let go."""
 
 
 class BarrierTarget(SuspectTarget, Protocol):
@@ -41,6 +45,10 @@ class BarrierTarget(SuspectTarget, Protocol):
 
     def hold(self) -> None:
         """From now on libmcr holds threads that arrive at an external or timed wait (until the hold's own deadline)."""
+        ...
+
+    def drain(self, seconds: float) -> None:
+        """Held threads for which something has come run on; after so many seconds all are held again on arrival."""
         ...
 
     def breathe(self, seconds: float) -> None:
@@ -65,13 +73,12 @@ def reach_barrier(
             stragglers = seen.note_stop(disturbed(stopped), clock())
             if not stragglers:
                 return seen.report(clock(), stopped)
-            needs_others = any(one.objection for one in stopped)
-            target.resume(breaths.next() if needs_others else 0.0)
-            breaths.begin(clock())
+            target.resume()
+            if any(one.objection for one in stopped):
+                breaths.take(target, clock)
             pauses.reset(at_least=FIRST_PAUSE_S * 2 ** min(seen.stops, 8))
         elif breaths.is_due(second, stragglers, clock()):
-            target.breathe(breaths.next())
-            breaths.begin(clock())
+            breaths.take(target, clock)
         if clock() - seen.began >= timeout_s:
             return seen.report(clock(), None, stragglers)
         sleep(pauses.next())
@@ -95,17 +102,20 @@ class _Growing:
 # When held threads are let go, and for how long.
 class _Breaths:
     def __init__(self, now: float) -> None:
-        self._lengths = _Growing(FIRST_BREATH_S, LONGEST_BREATH_S)
+        self._drains = _Growing(FIRST_DRAIN_S, LONGEST_DRAIN_S)
+        self._breaths = _Growing(FIRST_BREATH_S, LONGEST_BREATH_S)
+        self._taken = 0
         self._held_since = self._moved_at = now
         self._last: object = None
 
-    def begin(self, now: float) -> None:
-        """They are held again."""
-        self._held_since = self._moved_at = now
-
-    def next(self) -> float:
-        """Seconds."""
-        return self._lengths.next()
+    def take(self, target: BarrierTarget, clock: Callable[[], float]) -> None:
+        """Lets some go, the next time all."""
+        if self._taken % 2:
+            target.breathe(self._breaths.next())
+        else:
+            target.drain(self._drains.next())
+        self._taken += 1
+        self._held_since = self._moved_at = clock()
 
     def is_due(self, tasks: Mapping[int, TaskState], stragglers: Iterable[Straggler], now: float) -> bool:
         """Whether those who are missing may wait for somebody who is held, or let all others wait for too long."""

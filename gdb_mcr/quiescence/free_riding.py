@@ -34,7 +34,7 @@ def ride_free(
             stragglers = seen.note_stop(disturbed(stopped), clock())
             if not stragglers:
                 return seen.report(clock(), stopped)
-            target.resume(0.0)
+            target.resume()
         if clock() - seen.began >= timeout_s:
             return seen.report(clock(), None, stragglers)
         sleep(LOOK_S)
@@ -59,7 +59,7 @@ def avoid_functions(
         stragglers = seen.note_stop(found, clock())
         if not stragglers:
             return seen.report(clock(), stopped)
-        target.resume(0.0)
+        target.resume()
         if clock() - seen.began >= timeout_s:
             return seen.report(clock(), None, stragglers)
         sleep(STOP_S)

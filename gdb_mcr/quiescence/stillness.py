@@ -20,11 +20,8 @@ class SuspectTarget(Protocol):
         """Stops all threads and looks at each."""
         ...
 
-    def resume(self, breath_s: float) -> None:
-        """Lets all threads run on as if they had not been stopped.
-
-        :param breath_s: seconds for which those that are held run, too; 0 = they stay held.
-        """
+    def resume(self) -> None:
+        """Lets all threads run on as if they had not been stopped. Those that were held still are."""
         ...
 
 
@@ -60,6 +57,7 @@ JUST_CREATED = "it was just created"
 JUST_ENDED = "it has just ended"
 RAN = "it ran a moment ago"
 RUNS = "it runs"
+BLOCKED = "it is blocked in a call that is no quiescent point"
 EVENT_CAME = "an event had reached it when it was stopped"
 
 
@@ -170,7 +168,7 @@ def _gone(first: Mapping[int, TaskState], second: Mapping[int, TaskState]) -> It
 
 
 def _activity(task: TaskState) -> str:
-    return f"it is blocked in system call {task.syscall}, which is no quiescent point" if task.blocked else RUNS
+    return BLOCKED if task.blocked else RUNS
 
 
 def _interruption(task: StoppedTask) -> str:

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gdb_mcr.errors import UnknownRuntime
-from gdb_mcr.runtime_abi.layout import MAGIC, TABLES, VERSION, ControlBlock, ErrorKind, Role, State, TrackerRequest
+from gdb_mcr.runtime_abi.layout import (
+    MAGIC,
+    TABLES,
+    VERSION,
+    ControlBlock,
+    ErrorKind,
+    Hold,
+    Role,
+    State,
+    TrackerRequest,
+)
 from gdb_mcr.units import Range
 
 SYMBOL = "mcr_control"
@@ -131,14 +141,15 @@ def read_control(memory: Reader, address: int) -> Control:
     )
 
 
-def set_hold(memory: Writer, control_address: int, until_ns: int) -> None:
+def set_hold(memory: Writer, control_address: int, until_ns: int, hold: Hold = Hold.ALL) -> None:
     """Asks libmcr to hold every thread that comes to a wait, until CLOCK_MONOTONIC says `until_ns`.
 
+    With Hold.IDLE those go on for which something has come; they see it within milliseconds.
     Whoever sleeps on the word is not woken: threads in a wait stay there. The deadline is written first, so that a
     controller that dies in between harms nobody.
     """
     memory.write(control_address + ControlBlock.hold_deadline_ns.offset, struct.pack("<Q", until_ns))
-    memory.write(control_address + ControlBlock.hold.offset, struct.pack("<I", 1))
+    memory.write(control_address + ControlBlock.hold.offset, struct.pack("<I", hold))
 
 
 def clear_hold(memory: Writer, control_address: int) -> None:

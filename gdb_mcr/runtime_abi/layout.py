@@ -30,6 +30,14 @@ class Role(IntEnum):
     REHEARSE = 3
 
 
+class Hold(IntEnum):
+    """enum mcr_hold."""
+
+    NONE = 0
+    ALL = 1
+    IDLE = 2
+
+
 class TrackerRequest(IntEnum):
     """enum mcr_tracker_request."""
 

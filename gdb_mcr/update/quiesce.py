@@ -22,13 +22,14 @@ from gdb_mcr.quiescence.barrier import reach_barrier
 from gdb_mcr.quiescence.free_riding import avoid_functions, ride_free
 from gdb_mcr.quiescence.stillness import QuiescenceReport, is_quiescent
 from gdb_mcr.runtime_abi.control import clear_hold, held_threads, set_hold
+from gdb_mcr.runtime_abi.layout import Hold
 from gdb_mcr.runtime_abi.tables import read_threads
 from gdb_mcr.update.child_rows import child_tasks, live_children
 from gdb_mcr.update.in_flight import events_in_flight, has_pending_signal
 from gdb_mcr.update.judgement import Judgement
 from gdb_mcr.update.locks import mutex_wait
 from gdb_mcr.update.recorded import RecordedProcess
-from gdb_mcr.update.stall import obstacles_of
+from gdb_mcr.update.stall import StallReport, look_at_stall
 
 HOLD_S = 1.0
 """Seconds after which O's threads run on by themselves if nobody lets them: the controller may be dead.
@@ -50,7 +51,8 @@ class OldProcessAtRest:
         self._process = process
         self._debugger = debugger
         self._pidfd = pidfd
-        self._accepted: frozenset[int] | None = None
+        self._accepted: frozenset[int] = frozenset()
+        self._are_children_ruled = False
         self._judgement: Judgement | None = None
         self._objections: dict[int, _Objection] = {}
         self.stopped_at = 0.0
@@ -60,12 +62,12 @@ class OldProcessAtRest:
 
     def accept_children(self) -> None:
         """The child processes that there are now have been ruled on; those that come later are in the way of rest."""
-        self._accepted = live_children(self._process.pid)
+        self._accepted, self._are_children_ruled = live_children(self._process.pid), True
 
     def prepare(self) -> None:
         """Reads all that stops will need."""
-        if self._accepted is None:
-            self.accept_children()
+        if not self._are_children_ruled:
+            self._accepted = live_children(self._process.pid)
         if self._judgement is None:
             self._judgement = Judgement.of(self._process)
         self._objections.clear()
@@ -76,9 +78,10 @@ class OldProcessAtRest:
         assert self._judgement is not None
         return self._judgement
 
-    def hold(self) -> None:
+    def hold(self, hold: Hold = Hold.ALL) -> None:
         """Threads that arrive at a wait stay there."""
-        set_hold(self._process.memory, self._process.control_address, time.monotonic_ns() + int(HOLD_S * 1e9))
+        until_ns = time.monotonic_ns() + int(HOLD_S * 1e9)
+        set_hold(self._process.memory, self._process.control_address, until_ns, hold)
 
     def unhold(self) -> None:
         """Held threads run on."""
@@ -88,6 +91,12 @@ class OldProcessAtRest:
         """The same for a process that may be gone."""
         with suppress(McrError):
             self.unhold()
+
+    def drain(self, seconds: float) -> None:
+        """Held threads for which something has come run on; after so many seconds all are held on arrival."""
+        self.hold(Hold.IDLE)
+        time.sleep(seconds)
+        self.hold()
 
     def breathe(self, seconds: float) -> None:
         """Held threads run on, and are held again when they arrive after so many seconds."""
@@ -103,7 +112,7 @@ class OldProcessAtRest:
         entries = self._entries()
         found = tasks(self._process.pid)
         rows = {tid: self._state(one, entries.get(tid), found) for tid, one in found.items()}
-        return rows | {one.tid: one for one in child_tasks(self._process.pid, self._accepted or ())}
+        return rows | {one.tid: one for one in child_tasks(self._process.pid, self._accepted)}
 
     def stop(self) -> Sequence[StoppedTask]:
         """Stops all threads. While an event of the server's own waits somewhere, held threads count as disturbed."""
@@ -115,19 +124,17 @@ class OldProcessAtRest:
         judged = self.judgement.objections(stopped, entries)
         rows = [self._stopped(one, entries.get(one.tid), in_flight, judged.get(one.tid, "")) for one in stopped]
         self._remember(stopped, entries, judged)
-        return [*rows, *map(_stopped_child, child_tasks(self._process.pid, self._accepted or ()))]
+        return [*rows, *map(_stopped_child, child_tasks(self._process.pid, self._accepted))]
 
-    def resume(self, breath_s: float) -> None:
-        """All threads run on as if they had not been stopped; with a breath those that are held as well."""
-        if breath_s:
-            self.unhold()
+    def resume(self) -> None:
+        """All threads run on as if they had not been stopped; those that were held are held."""
         self._debugger.let_go()
-        if breath_s:
-            self.breathe(breath_s)
 
-    def obstacles(self, report: QuiescenceReport) -> tuple[str, ...]:
-        """What stood in the way, one line each."""
-        return obstacles_of(self._process, self._debugger, self.judgement.reader, report)
+    def give_up(self, report: QuiescenceReport) -> tuple[str, ...]:
+        """Lets held threads run on. The answer says what stood in the way, one line each."""
+        scene = look_at_stall(self._process, self._debugger)
+        self.unhold()
+        return StallReport(self._process, self.judgement.reader, scene).lines(report)
 
     def _entries(self) -> dict[int, ThreadEntry]:
         control = self._process.control()
@@ -201,7 +208,7 @@ def quiesce(
     """
     target.prepare()
     report = _detect(target, timeout_s, strategy, functions)
-    obstacles = () if report.converged else target.obstacles(report)
+    obstacles = () if report.converged else target.give_up(report)
     target.unhold()
     return Quiescence(report, obstacles, tuple(_notes(target, strategy)))
 

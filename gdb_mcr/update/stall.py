@@ -10,147 +10,164 @@ from gdb_mcr.model.process import Task
 from gdb_mcr.model.startup_log import LoggedOperation, OperationKind, ThreadEntry
 from gdb_mcr.proc.tasks import tasks
 from gdb_mcr.quiescence.profile import SeenThread
-from gdb_mcr.quiescence.stillness import JUST_CREATED, JUST_ENDED, QuiescenceReport, Straggler
+from gdb_mcr.quiescence.stillness import BLOCKED, JUST_CREATED, JUST_ENDED, RUNS, QuiescenceReport, Straggler
 from gdb_mcr.runtime_abi.tables import read_threads
 from gdb_mcr.update.locks import LockWait, mutex_wait, writer_of
 from gdb_mcr.update.profile_stacks import StackReader
 from gdb_mcr.update.recorded import RecordedProcess
-from gdb_mcr.update.wait_texts import what_it_waits_for
+from gdb_mcr.update.wait_texts import call_name, what_it_waits_for
 
 _MOST = 8
 _FRAMES = 6
 _COME_AND_GO = (JUST_CREATED, JUST_ENDED)
+_WORTH_TELLING_S = 0.05
+_DISK = "D"
 
 
-def obstacles_of(
-    server: RecordedProcess, debugger: Debugger, reader: StackReader, report: QuiescenceReport
-) -> tuple[str, ...]:
-    """One line for each thread that was in the way; the server is stopped for some milliseconds for its stacks.
+@dataclass(frozen=True, slots=True)
+class StallScene:
+    """All threads as they were at the deadline."""
 
-    :param report: of a detection that came to its deadline; what it held is held still.
-    :raises TargetError: the server has ended.
-    """
-    scene = _look(server, debugger, reader)
-    lines = [*_deadlocks(scene), *_come_and_go(scene, report)]
-    lines += [_line(scene, one, report.seconds) for one in report.stragglers if one.why not in _COME_AND_GO]
-    more = len(lines) - _MOST
-    return (*lines[:_MOST], *([f"and {more} more"] if more > 0 else []))
-
-
-@dataclass(frozen=True)
-class _Scene:
-    """All threads at the deadline."""
-
-    server: RecordedProcess
-    reader: StackReader
     tasks: Mapping[int, Task]
-    seen: Mapping[int, SeenThread]
+    stopped: Sequence[StoppedThread]
     """Empty if the server could not be stopped."""
     entries: Mapping[int, ThreadEntry]
-    makers: Mapping[int, LoggedOperation]
     locks: Mapping[int, LockWait]
     """By the tid of who waits."""
-
-    def name(self, tid: int) -> str:
-        """As lines call a thread."""
-        task = self.tasks.get(tid)
-        return f"{task.name} ({tid})" if task is not None else f"thread {tid}, which has ended"
-
-    def kind(self, tid: int) -> str:
-        """Its class: where it starts and who made it; "" if libmcr does not know it."""
-        entry = self.entries.get(tid)
-        if entry is None or not entry.start_routine:
-            return "the initial thread" if tid == self.server.pid else ""
-        start = f"a thread of {self.reader.names.function(entry.start_routine)}"
-        maker = self.makers.get(entry.index)
-        if maker is None or maker.stack_id != entry.creation_id:
-            return start
-        return f"{start}, made by {_chain(self.reader.names.stack(maker.returns))}"
+    waits: Mapping[int, str]
+    """What those need that are blocked in other calls."""
 
 
-# A thread in an uninterruptible wait would delay a debugger, perhaps for ever.
-def _look(server: RecordedProcess, debugger: Debugger, reader: StackReader) -> _Scene:
-    before = tasks(server.pid)
-    stopped: Sequence[StoppedThread] = ()
+def look_at_stall(server: RecordedProcess, debugger: Debugger) -> StallScene:
+    """Stops the server for some milliseconds.
+
+    :raises TargetError: it has ended.
+    """
+    found = tasks(server.pid)
     entries = read_threads(server.memory, server.control())
-    if all(one.state != "D" for one in before.values()):
+    locks = {tid: lock for tid, one in found.items() if (lock := mutex_wait(one, server.memory)) is not None}
+    locks |= {tid: lock for tid, one in found.items() if tid not in locks and (lock := writer_of(one, server.memory))}
+    waits = {tid: what_it_waits_for(server.pid, one) for tid, one in found.items() if one.is_blocked}
+    stopped: Sequence[StoppedThread] = ()
+    if all(one.state != _DISK for one in found.values()):  # a debugger would wait for its end, perhaps for ever
         debugger.stop(server.pid)
         try:
             stopped, entries = debugger.threads(), read_threads(server.memory, server.control())
         finally:
             debugger.let_go()
-    by_tid = {one.tid: one for one in entries if not one.exited}
-    operations = server.log().operations
-    makers = {one.args[0]: one for one in operations if one.kind is OperationKind.THREAD_CREATE and not one.error}
-    seen = {one.tid: reader.seen_thread(one, by_tid.get(one.tid)) for one in stopped}
-    locks = {tid: lock for tid, one in before.items() if (lock := _lock(server, one, seen.get(tid))) is not None}
-    return _Scene(server, reader, before, seen, by_tid, makers, locks)
+    return StallScene(found, stopped, {one.tid: one for one in entries if not one.exited}, locks, waits)
 
 
-def _lock(server: RecordedProcess, task: Task, seen: SeenThread | None) -> LockWait | None:
-    if seen is not None and seen.call.startswith("pthread_rwlock_"):
-        return writer_of(task, server.memory)
-    return mutex_wait(task, server.memory)
+class StallReport:
+    """The scene in words."""
+
+    def __init__(self, server: RecordedProcess, reader: StackReader, scene: StallScene) -> None:
+        self._server = server
+        self._reader = reader
+        self._scene = scene
+        self._seen = {one.tid: reader.seen_thread(one, scene.entries.get(one.tid)) for one in scene.stopped}
+        self._makers = _makers(server.log().operations)
+        self._locks = {tid: lock for tid, lock in scene.locks.items() if self._is_lock_wait(tid, lock)}
+
+    def lines(self, report: QuiescenceReport) -> tuple[str, ...]:
+        """One line for each thread that was in the way, the most telling ones first."""
+        lines = [*self._deadlocks(), *self._come_and_go(report)]
+        lines += [self._line(one, report.seconds) for one in report.stragglers if not self._is_gone(one)]
+        more = len(lines) - _MOST
+        return (*lines[:_MOST], *([f"and {more} more"] if more > 0 else []))
+
+    # A word beside any futex may look like a lock's owner: the stack says whether it is one.
+    def _is_lock_wait(self, tid: int, lock: LockWait) -> bool:
+        seen = self._seen.get(tid)
+        if seen is None:
+            return lock.owner in self._scene.tasks
+        return (
+            "mutex" in seen.call or "rwlock" in seen.call or ("cond" in seen.call and lock.owner in self._scene.tasks)
+        )
+
+    def _is_gone(self, one: Straggler) -> bool:
+        return one.why in _COME_AND_GO or (one.why == RUNS and one.tid not in self._scene.tasks)
+
+    def _line(self, one: Straggler, total_s: float) -> str:
+        kind = self._kind(one.tid)
+        head = f"{one.name} ({one.tid}){f', {kind}' if kind else ''}"
+        what, detail = self._what(one)
+        return f"{head}: {what}{self._where(one.tid)}{_since(one, total_s)}{f'; {detail}' if detail else ''}"
+
+    # What it does, and what it needs from others.
+    def _what(self, one: Straggler) -> tuple[str, str]:
+        lock, task = self._locks.get(one.tid), self._scene.tasks.get(one.tid)
+        seen = self._seen.get(one.tid)
+        if lock is not None:
+            return "it waits for a lock", self._holder(one.tid, lock)
+        if one.why != BLOCKED or task is None or not task.is_blocked:
+            return one.why, ""
+        call = seen.call if seen is not None and seen.call else call_name(task.syscall)
+        return f"it is blocked in {call}, which is no quiescent point", self._scene.waits.get(one.tid, "")
+
+    def _holder(self, tid: int, lock: LockWait) -> str:
+        if not lock.owner:
+            return "somebody holds it"
+        if lock.owner == tid:
+            return "it holds it itself"
+        seen = self._seen.get(lock.owner)
+        doing = ""
+        if seen is not None:
+            doing = f", and {f'waits in {seen.call}' if seen.call else 'runs'}{self._where(lock.owner)}"
+        return f"{self._name(lock.owner)} holds it{doing}"
+
+    def _name(self, tid: int) -> str:
+        task = self._scene.tasks.get(tid)
+        return f"{task.name} ({tid})" if task is not None else f"thread {tid}, which has ended,"
+
+    # Its class: where it starts and who made it; "" if libmcr does not know it.
+    def _kind(self, tid: int) -> str:
+        entry = self._scene.entries.get(tid)
+        if entry is None or not entry.start_routine:
+            return "the initial thread" if tid == self._server.pid else ""
+        start = f"a thread of {self._reader.names.function(entry.start_routine)}"
+        maker = self._makers.get(entry.index)
+        if maker is None or maker.stack_id != entry.creation_id:
+            return start
+        return f"{start} made by {_chain(self._reader.names.stack(maker.returns))}"
+
+    def _where(self, tid: int) -> str:
+        seen = self._seen.get(tid)
+        chain = _chain([one for one in seen.stack if not one.startswith("0x")]) if seen is not None else ""
+        return f" in {chain}" if chain else ""
+
+    # Threads that wait for each other's locks in a circle; each circle once.
+    def _deadlocks(self) -> Iterator[str]:
+        owners = {tid: lock.owner for tid, lock in self._locks.items()}
+        for first in sorted(owners):
+            circle = [first]
+            while (owner := owners.get(circle[-1])) is not None and owner not in circle:
+                circle.append(owner)
+            if owner == first == min(circle):
+                links = [f"{self._name(one)} waits for {self._name(owners[one])}" for one in circle]
+                yield f"deadlock, which no waiting will end: {', '.join(links)}"
+
+    def _come_and_go(self, report: QuiescenceReport) -> Iterator[str]:
+        if not any(self._is_gone(one) for one in report.stragglers):
+            return
+        newest = max(self._scene.entries.values(), key=lambda one: one.tid)
+        kind = self._kind(newest.tid)
+        last = f"; the last one seen is {newest.tid}, {kind}" if newest.start_routine else ""
+        yield (
+            f"threads come and go: at least {report.born} were born and {report.ended} ended in "
+            f"{report.seconds:.1f} s{last}"
+        )
 
 
-def _line(scene: _Scene, one: Straggler, total_s: float) -> str:
-    task = scene.tasks.get(one.tid)
-    kind = scene.kind(one.tid)
-    head = f"{one.name} ({one.tid}){f', {kind}' if kind else ''}: "
-    since = "all the time" if one.since_s >= 0.9 * total_s else f"for {one.since_s:.1f} s"
-    return f"{head}{_what(scene, one, task)}{_where(scene, one)}, {since}"
-
-
-def _what(scene: _Scene, one: Straggler, task: Task | None) -> str:
-    lock, seen = scene.locks.get(one.tid), scene.seen.get(one.tid)
-    if lock is not None:
-        return f"it waits for a lock, which {_holder(scene, one.tid, lock)}"
-    if task is None or not task.is_blocked or (seen is not None and one.why.startswith("an event")):
-        return one.why
-    if one.tid in scene.entries and scene.entries[one.tid].wait:
-        return one.why  # in a wait that libmcr knows
-    return what_it_waits_for(scene.server.pid, task, seen.call if seen is not None else "")
-
-
-def _holder(scene: _Scene, tid: int, lock: LockWait) -> str:
-    if not lock.owner:
-        return "somebody holds"
-    if lock.owner == tid:
-        return "it holds itself"
-    seen = scene.seen.get(lock.owner)
-    doing = ""
-    if seen is not None:
-        doing = f", {f'which waits in {seen.call}' if seen.call else 'which runs'} in {_chain(seen.stack)}"
-    return f"{scene.name(lock.owner)} holds{doing};"
-
-
-def _where(scene: _Scene, one: Straggler) -> str:
-    seen = scene.seen.get(one.tid)
-    stack = seen.stack if seen is not None else one.stack
-    return f" in {_chain(stack)}" if stack else ""
+def _since(one: Straggler, total_s: float) -> str:
+    if one.since_s < _WORTH_TELLING_S:
+        return ""
+    return ", all the time" if one.since_s >= 0.9 * total_s else f", for {one.since_s:.1f} s"
 
 
 def _chain(stack: Sequence[str]) -> str:
     return " < ".join([*stack[:_FRAMES], *(["…"] if len(stack) > _FRAMES else [])])
 
 
-# Threads that wait for each other's locks in a circle; each circle once.
-def _deadlocks(scene: _Scene) -> Iterator[str]:
-    owners = {tid: lock.owner for tid, lock in scene.locks.items()}
-    for first in sorted(owners):
-        circle = [first]
-        while (owner := owners.get(circle[-1])) is not None and owner not in circle:
-            circle.append(owner)
-        if owner == first == min(circle):
-            yield f"deadlock: {' waits for '.join(map(scene.name, [*circle, first]))}"
-
-
-def _come_and_go(scene: _Scene, report: QuiescenceReport) -> Iterator[str]:
-    last = [one for one in report.stragglers if one.why in _COME_AND_GO]
-    if not last:
-        return
-    newest = max(scene.entries.values(), key=lambda one: one.tid)
-    parent = next((one for one in scene.entries.values() if one.index == newest.parent), None)
-    maker = f"; {scene.name(newest.tid)}, {scene.kind(newest.tid)}" if newest.start_routine else ""
-    by = f", was made by {scene.name(parent.tid)}" if maker and parent is not None else ""
-    yield f"threads come and go: {report.born} came and {report.ended} went in {report.seconds:.1f} s{maker}{by}"
+def _makers(operations: Sequence[LoggedOperation]) -> Mapping[int, LoggedOperation]:
+    return {one.args[0]: one for one in operations if one.kind is OperationKind.THREAD_CREATE and not one.error}

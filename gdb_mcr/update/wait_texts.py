@@ -34,45 +34,38 @@ def call_name(number: int) -> str:
     return _NAMES.get(number, f"system call {number}")
 
 
-def what_it_waits_for(pid: int, task: Task, call: str) -> str:
-    """One phrase about a thread that is blocked in a call in which no update is legal.
-
-    :param call: the call that the program made, "" if only the system call is known.
-    """
-    name = call or call_name(task.syscall)
-    detail = _DETAILS.get(task.syscall, _no_detail)(pid, task)
-    return f"it is blocked in {name}{detail}, which is no quiescent point,"
-
-
-def _no_detail(pid: int, task: Task) -> str:
-    return ""
+def what_it_waits_for(pid: int, task: Task) -> str:
+    """A clause about what a thread needs that is blocked in a call in which no update is legal, "" if unknown."""
+    describe = _DETAILS.get(task.syscall)
+    return describe(pid, task) if describe is not None else ""
 
 
 def _written(pid: int, task: Task) -> str:
-    return f" to {_descriptor(pid, task)} until somebody reads there"
+    return f"{_descriptor(pid, task)} takes no more until somebody reads there"
 
 
 def _read(pid: int, task: Task) -> str:
-    return f" from {_descriptor(pid, task)}, without libmcr's knowledge"
+    return f"libmcr knows nothing of this read from {_descriptor(pid, task)}"
 
 
 def _connected(pid: int, task: Task) -> str:
-    return f" of {_descriptor(pid, task)}"
+    return f"nobody has answered yet on {_descriptor(pid, task)}"
 
 
 def _waited_for(pid: int, task: Task) -> str:
     child = task.arguments[0] & 0xFFFFFFFF
     with suppress(McrError):
-        return f" for process {child} ({status(child).name})"
+        return f"process {child} ({status(child).name}) has not ended"
     return ""
 
 
 def _queue(pid: int, task: Task) -> str:
-    return f" of message queue {task.arguments[0]}"
+    return f"it needs a change of message queue {task.arguments[0]}"
 
 
 def _locked(pid: int, task: Task) -> str:
-    return f" of {_descriptor(pid, task)}{_lock_owner(pid, task)}"
+    holder = _lock_holder(pid, task)
+    return f"{holder or 'somebody'} has locked {_descriptor(pid, task)}"
 
 
 _DETAILS: Mapping[int, Callable[[int, Task], str]] = {
@@ -99,7 +92,7 @@ def _descriptor(pid: int, task: Task) -> str:
 
 
 # `1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF`; an arrow marks those that wait.
-def _lock_owner(pid: int, task: Task) -> str:
+def _lock_holder(pid: int, task: Task) -> str:
     number = task.arguments[0] & 0xFFFFFFFF
     try:
         inode = Path(f"/proc/{pid}/fd/{number}").stat().st_ino
@@ -110,5 +103,5 @@ def _lock_owner(pid: int, task: Task) -> str:
     for holder in holders:
         with suppress(OSError):
             name = os.fsdecode(Path(f"/proc/{holder}/comm").read_bytes()).strip()
-            return f", which process {holder} ({name}) has locked"
+            return f"process {holder} ({name})"
     return ""

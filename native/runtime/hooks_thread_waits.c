@@ -67,19 +67,52 @@ int mcr_hook_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex
     return result;
 }
 
+enum { HELD_SLICE_NS = 20000000 };
+
+static struct timespec held_slice(void) { return mcr_to_timespec((int64_t)mcr_now_ns() + HELD_SLICE_NS); }
+
 /*
- * Before a timed wait for a condition outside the common case. A thread that is held must not keep the mutex locked:
- * it is unlocked meanwhile, and the call returns as if woken spuriously. False: the hook returns *ret.
+ * O, while timed waits are held: a wait for a condition goes on, only its deadline does not count, so that no other
+ * thread's signal is lost on it. ETIMEDOUT: the hold is over.
  */
-static bool before_condition(pthread_mutex_t *mutex, uint64_t pc, struct mcr_thread **thread, int *ret) {
+static int hold_on_condition(pthread_cond_t *condition, pthread_mutex_t *mutex) {
+    int result = ETIMEDOUT;
+    while (result == ETIMEDOUT && mcr_wait_holds(MCR_WAIT_TIMED)) {
+        struct timespec slice = held_slice();
+        result = mcr_real.pthread_cond_clockwait(condition, mutex, CLOCK_MONOTONIC, &slice);
+    }
+    return result;
+}
+
+/* The same for a semaphore: 0 = taken, else errno. */
+static int hold_on_semaphore(sem_t *semaphore) {
+    int saved = errno, error = ETIMEDOUT;
+    while (error == ETIMEDOUT && mcr_wait_holds(MCR_WAIT_TIMED)) {
+        struct timespec slice = held_slice();
+        error = mcr_real.sem_clockwait(semaphore, CLOCK_MONOTONIC, &slice) == 0 ? 0 : errno;
+    }
+    errno = saved;
+    return error;
+}
+
+/*
+ * Before a timed wait for a condition outside the common case. A thread of N that is held must not keep the mutex
+ * locked: it is unlocked meanwhile, and the call returns as if woken spuriously. False: the hook returns *ret.
+ */
+static bool before_condition(pthread_cond_t *condition, pthread_mutex_t *mutex, uint64_t pc, struct mcr_thread **thread,
+                             int *ret) {
     struct mcr_wait wait = {.kind = MCR_WAIT_TIMED, .no_hold = true, .pc = pc, .timeout_ns = -1};
     mcr_real_load();
-    bool held = mcr_wait_holds(MCR_WAIT_TIMED) && pthread_mutex_unlock(mutex) == 0;
+    bool held = mcr_unreleased && mcr_wait_holds(MCR_WAIT_TIMED) && pthread_mutex_unlock(mutex) == 0;
     wait.no_hold = !held;
     mcr_wait_arrive(&wait);
     *thread = wait.thread;
-    if (!held)
-        return true;
+    if (!held) {
+        *ret = mcr_unreleased ? ETIMEDOUT : hold_on_condition(condition, mutex);
+        if (*ret != ETIMEDOUT)
+            mcr_wait_leave(wait.thread);
+        return *ret == ETIMEDOUT;
+    }
     mcr_wait_leave(wait.thread);
     *ret = pthread_mutex_lock(mutex);
     return false;
@@ -89,7 +122,7 @@ int mcr_hook_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *
                                     const struct timespec *deadline) {
     struct mcr_thread *thread = mcr_wait_quick(MCR_WAIT_TIMED, MCR_PC);
     int result;
-    if (!thread && !before_condition(mutex, MCR_PC, &thread, &result))
+    if (!thread && !before_condition(condition, mutex, MCR_PC, &thread, &result))
         return result;
     result = mcr_real.pthread_cond_timedwait(condition, mutex, deadline);
     mcr_wait_leave(thread);
@@ -100,7 +133,7 @@ int mcr_hook_pthread_cond_clockwait(pthread_cond_t *condition, pthread_mutex_t *
                                     const struct timespec *deadline) {
     struct mcr_thread *thread = mcr_wait_quick(MCR_WAIT_TIMED, MCR_PC);
     int result;
-    if (!thread && !before_condition(mutex, MCR_PC, &thread, &result))
+    if (!thread && !before_condition(condition, mutex, MCR_PC, &thread, &result))
         return result;
     result = mcr_real.pthread_cond_clockwait(condition, mutex, clock, deadline);
     mcr_wait_leave(thread);
@@ -142,13 +175,15 @@ int mcr_hook_sem_wait(sem_t *semaphore) {
     return result;
 }
 
-/* Before a timed wait for a thread or semaphore. False: interrupted. */
-static bool before_deadline(clockid_t clock, const struct timespec *deadline, uint64_t pc, struct mcr_thread **thread) {
+/* Before a timed wait for a thread or (not held in O) for a semaphore. False: interrupted. */
+static bool before_deadline(clockid_t clock, const struct timespec *deadline, bool is_semaphore, uint64_t pc,
+                            struct mcr_thread **thread) {
     mcr_real_load();
     int64_t ns = mcr_until(clock, deadline);
     if (ns <= 0)
         return true;
-    struct mcr_wait wait = {.kind = MCR_WAIT_TIMED, .pc = pc, .timeout_ns = ns};
+    bool goes_on = is_semaphore && !mcr_unreleased;
+    struct mcr_wait wait = {.kind = MCR_WAIT_TIMED, .no_hold = goes_on, .pc = pc, .timeout_ns = ns};
     bool interrupted = mcr_wait_arrive(&wait) == MCR_INTERRUPTED;
     *thread = wait.thread;
     if (!interrupted)
@@ -156,28 +191,45 @@ static bool before_deadline(clockid_t clock, const struct timespec *deadline, ui
     return !interrupted;
 }
 
+/* A timed wait for a semaphore outside the common case. True: it is over, and the hook returns *ret. */
+static bool begin_semaphore(sem_t *semaphore, clockid_t clock, const struct timespec *deadline, uint64_t pc,
+                            struct mcr_thread **thread, int *ret) {
+    int error = 0;
+    *ret = 0;
+    if (take_at_once(semaphore))
+        return true;
+    if (!before_deadline(clock, deadline, true, pc, thread))
+        error = EINTR;
+    else if (*thread && !mcr_unreleased)
+        error = hold_on_semaphore(semaphore);
+    else
+        return false;
+    if (error == ETIMEDOUT)
+        return false;
+    mcr_wait_leave(*thread);
+    if (error) {
+        errno = error;
+        *ret = -1;
+    }
+    return true;
+}
+
 int mcr_hook_sem_timedwait(sem_t *semaphore, const struct timespec *deadline) {
     struct mcr_thread *thread = mcr_wait_quick(MCR_WAIT_TIMED, MCR_PC);
-    if (!thread && take_at_once(semaphore))
-        return 0;
-    if (!thread && !before_deadline(CLOCK_REALTIME, deadline, MCR_PC, &thread)) {
-        errno = EINTR;
-        return -1;
-    }
-    int result = mcr_real.sem_timedwait(semaphore, deadline);
+    int result;
+    if (!thread && begin_semaphore(semaphore, CLOCK_REALTIME, deadline, MCR_PC, &thread, &result))
+        return result;
+    result = mcr_real.sem_timedwait(semaphore, deadline);
     mcr_wait_leave(thread);
     return result;
 }
 
 int mcr_hook_sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *deadline) {
     struct mcr_thread *thread = mcr_wait_quick(MCR_WAIT_TIMED, MCR_PC);
-    if (!thread && take_at_once(semaphore))
-        return 0;
-    if (!thread && !before_deadline(clock, deadline, MCR_PC, &thread)) {
-        errno = EINTR;
-        return -1;
-    }
-    int result = mcr_real.sem_clockwait(semaphore, clock, deadline);
+    int result;
+    if (!thread && begin_semaphore(semaphore, clock, deadline, MCR_PC, &thread, &result))
+        return result;
+    result = mcr_real.sem_clockwait(semaphore, clock, deadline);
     mcr_wait_leave(thread);
     return result;
 }
@@ -228,7 +280,7 @@ int mcr_hook_pthread_join(pthread_t other, void **ret) {
 int mcr_hook_pthread_timedjoin_np(pthread_t other, void **ret, const struct timespec *deadline) {
     struct mcr_thread *thread = mcr_wait_quick(MCR_WAIT_TIMED, MCR_PC);
     if (!thread)
-        before_deadline(CLOCK_REALTIME, deadline, MCR_PC, &thread); /* it does not know EINTR */
+        before_deadline(CLOCK_REALTIME, deadline, false, MCR_PC, &thread); /* it does not know EINTR */
     int result = mcr_real.pthread_timedjoin_np(other, ret, deadline);
     mcr_wait_leave(thread);
     return result;
@@ -237,7 +289,7 @@ int mcr_hook_pthread_timedjoin_np(pthread_t other, void **ret, const struct time
 int mcr_hook_pthread_clockjoin_np(pthread_t other, void **ret, clockid_t clock, const struct timespec *deadline) {
     struct mcr_thread *thread = mcr_wait_quick(MCR_WAIT_TIMED, MCR_PC);
     if (!thread)
-        before_deadline(clock, deadline, MCR_PC, &thread);
+        before_deadline(clock, deadline, false, MCR_PC, &thread);
     int result = mcr_real.pthread_clockjoin_np(other, ret, clock, deadline);
     mcr_wait_leave(thread);
     return result;

@@ -6,7 +6,9 @@
  * O, while control.hold is set: a thread that arrives at an external or timed wait stays here until `hold` is cleared or
  * its deadline passes, then waits for what is left of its time. The controller cannot wake a futex in another process,
  * so one of the held threads looks at the word every two milliseconds, for all of them. A signal that came meanwhile
- * has been handled: calls that such a signal would have ended return EINTR.
+ * has been handled: calls that such a signal would have ended return EINTR. With MCR_HOLD_IDLE those go on for which
+ * something has come, so that what the server's own threads have sent each other is taken. Timed waits for conditions
+ * and semaphores are not held here, but go on without their deadline (hooks_thread_waits.c).
  *
  * N before commit: external and timed waits are held at first arrival, since N must not take what is meant for O. Waits
  * for N's own threads go on. The initial thread, held, ends start-up and serves the channel. If it only waits for its
@@ -48,28 +50,44 @@ bool mcr_wait_holds(uint32_t kind) {
     return mcr_unreleased ? holds_new(kind, kind == MCR_WAIT_EXTERNAL) : holds_old(kind);
 }
 
+/* What the thread waits for has come, or only the kernel can tell. */
+static bool has_come(const struct mcr_wait *wait) {
+    if (wait->for_signal || (wait->kind == MCR_WAIT_EXTERNAL && !wait->fds))
+        return true;
+    return wait->fds && MCR_SYS(poll, wait->fds, wait->fd_count, 0) != 0;
+}
+
+/* MCR_HOLD_IDLE: each thread looks for itself. True: a signal came. */
+static bool look_around(const struct mcr_wait *wait) {
+    struct timespec look = {0, HOLD_SLICE_NS};
+    if (wait->fds)
+        return MCR_SYS(ppoll, wait->fds, wait->fd_count, &look, NULL, 0) == -EINTR;
+    return MCR_SYS(futex, &mcr_control.hold, FUTEX_WAIT_PRIVATE, MCR_HOLD_IDLE, &look) == -EINTR;
+}
+
 /* One thread looks at the word for all, so that the others do not run at all meanwhile. True: a signal came. */
 static bool watch_hold(void) {
     const struct timespec look = {0, HOLD_SLICE_NS}, relay = {0, LOOK_SLICE_NS};
     bool interrupted = false;
     if (__atomic_exchange_n(&watched, 1, __ATOMIC_SEQ_CST))
         return MCR_SYS(futex, &watched, FUTEX_WAIT_PRIVATE, 1, &relay) == -EINTR;
-    while (is_held())
-        if (MCR_SYS(futex, &mcr_control.hold, FUTEX_WAIT_PRIVATE, 1, &look) == -EINTR)
+    while (is_held() && mcr_control.hold == MCR_HOLD_ALL)
+        if (MCR_SYS(futex, &mcr_control.hold, FUTEX_WAIT_PRIVATE, MCR_HOLD_ALL, &look) == -EINTR)
             interrupted = true;
     __atomic_store_n(&watched, 0, __ATOMIC_SEQ_CST);
     MCR_SYS(futex, &watched, FUTEX_WAKE_PRIVATE, INT32_MAX);
     return interrupted;
 }
 
-/* O: stays until the hold ends. */
+/* O: stays until the hold ends, or lets the thread go. */
 static enum mcr_verdict hold_old(struct mcr_wait *wait) {
     bool interrupted = false;
+    uint32_t mode;
     wait->entered_ns = mcr_now_ns();
     wait->thread->wait = MCR_WAIT_HELD;
     count_held(1);
-    while (is_held())
-        interrupted |= watch_hold();
+    while ((mode = mcr_control.hold) != MCR_HOLD_NONE && is_held() && (mode != MCR_HOLD_IDLE || !has_come(wait)))
+        interrupted |= mode == MCR_HOLD_IDLE ? look_around(wait) : watch_hold();
     count_held(-1);
     wait->thread->wait = wait->kind;
     return interrupted ? MCR_INTERRUPTED : MCR_GO;
