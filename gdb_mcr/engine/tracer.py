@@ -50,7 +50,6 @@ _PROTOTYPES: dict[str, Prototype] = {
     "mcr_engine_index": (ctypes.c_int, (_HANDLE,)),
     "mcr_engine_set_pairs": (ctypes.c_int, (_HANDLE, ctypes.c_void_p, ctypes.c_uint32)),
     "mcr_engine_trace": (ctypes.c_int, (_HANDLE,)),
-    "mcr_engine_used_types": (None, (_HANDLE, ctypes.c_void_p)),
     "mcr_engine_outgrown": (ctypes.c_uint64, (_HANDLE, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64)),
     "mcr_engine_new_size": (ctypes.c_uint64, (_HANDLE, ctypes.c_uint32)),
     "mcr_engine_transfer": (ctypes.c_int, (_HANDLE,)),
@@ -230,12 +229,6 @@ class Tracer:
     def trace(self) -> None:
         """Types every object and finds the likely pointers. Source: seed, "mutable tracing"."""
         self._check(self._library.mcr_engine_trace(self._handle), "tracing")
-
-    def used_shapes(self, shape_count: int) -> list[int]:
-        """The shapes that objects got, ascending."""
-        used = (ctypes.c_uint8 * max(1, shape_count))()
-        self._library.mcr_engine_used_types(self._handle, used)
-        return [index for index in range(shape_count) if used[index]]
 
     def outgrown(self) -> list[tuple[int, int]]:
         """(object, size in N) of every unpaired object whose new layout does not fit its place."""

@@ -116,12 +116,6 @@ int mcr_engine_set_pairs(struct mcr_engine *engine, struct mcr_pair *pairs, uint
     return 0;
 }
 
-void mcr_engine_used_types(struct mcr_engine *engine, uint8_t *used) {
-    for (uint64_t i = 0; i < engine->object_count; i++)
-        if (engine->objects[i].type != MCR_NONE)
-            used[engine->objects[i].type] = 1;
-}
-
 uint32_t mcr_engine_find(struct mcr_engine *engine, uint64_t address) { return mcr_find_object(engine, address); }
 
 struct mcr_object *mcr_engine_objects(struct mcr_engine *engine, uint64_t *count) {

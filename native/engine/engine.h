@@ -260,8 +260,6 @@ MCR_EXPORT int mcr_engine_index(struct mcr_engine *engine);
 MCR_EXPORT int mcr_engine_set_pairs(struct mcr_engine *engine, struct mcr_pair *pairs, uint32_t count);
 /* The seed's mutable tracing: precise from the roots, then by site, then conservative. */
 MCR_EXPORT int mcr_engine_trace(struct mcr_engine *engine);
-/* After tracing: used[type] = 1 for every type that an object got. */
-MCR_EXPORT void mcr_engine_used_types(struct mcr_engine *engine, uint8_t *used);
 /* After tracing: unpaired objects that outgrow their place. Fills up to `capacity` indexes and new sizes, returns how many. */
 MCR_EXPORT uint64_t mcr_engine_outgrown(struct mcr_engine *engine, uint32_t *objects, uint64_t *sizes,
                                         uint64_t capacity);
