@@ -9,7 +9,6 @@ from gdb_mcr.debugger.base import Debugger, StoppedThread
 from gdb_mcr.model.process import Task
 from gdb_mcr.model.startup_log import LoggedOperation, OperationKind, ThreadEntry
 from gdb_mcr.proc.tasks import tasks
-from gdb_mcr.quiescence.profile import SeenThread
 from gdb_mcr.quiescence.stillness import BLOCKED, JUST_CREATED, JUST_ENDED, RUNS, QuiescenceReport, Straggler
 from gdb_mcr.runtime_abi.tables import read_threads
 from gdb_mcr.update.locks import LockWait, mutex_wait, writer_of
@@ -32,6 +31,7 @@ class StallScene:
     stopped: Sequence[StoppedThread]
     """Empty if the server could not be stopped."""
     entries: Mapping[int, ThreadEntry]
+    """Those that libmcr knows, ended ones included."""
     locks: Mapping[int, LockWait]
     """By the tid of who waits."""
     waits: Mapping[int, str]
@@ -55,7 +55,8 @@ def look_at_stall(server: RecordedProcess, debugger: Debugger) -> StallScene:
             stopped, entries = debugger.threads(), read_threads(server.memory, server.control())
         finally:
             debugger.let_go()
-    return StallScene(found, stopped, {one.tid: one for one in entries if not one.exited}, locks, waits)
+    by_tid = {one.tid: one for one in sorted(entries, key=lambda one: not one.exited)}
+    return StallScene(found, stopped, by_tid, locks, waits)
 
 
 class StallReport:
@@ -79,11 +80,9 @@ class StallReport:
     # A word beside any futex may look like a lock's owner: the stack says whether it is one.
     def _is_lock_wait(self, tid: int, lock: LockWait) -> bool:
         seen = self._seen.get(tid)
-        if seen is None:
-            return lock.owner in self._scene.tasks
-        return (
-            "mutex" in seen.call or "rwlock" in seen.call or ("cond" in seen.call and lock.owner in self._scene.tasks)
-        )
+        if seen is not None and ("mutex" in seen.call or "rwlock" in seen.call):
+            return True
+        return lock.owner in self._scene.tasks and (seen is None or "cond" in seen.call)
 
     def _is_gone(self, one: Straggler) -> bool:
         return one.why in _COME_AND_GO or (one.why == RUNS and one.tid not in self._scene.tasks)
@@ -103,7 +102,7 @@ class StallReport:
         if one.why != BLOCKED or task is None or not task.is_blocked:
             return one.why, ""
         call = seen.call if seen is not None and seen.call else call_name(task.syscall)
-        return f"it is blocked in {call}, which is no quiescent point", self._scene.waits.get(one.tid, "")
+        return f"it is blocked in {call}, no quiescent point,", self._scene.waits.get(one.tid, "")
 
     def _holder(self, tid: int, lock: LockWait) -> str:
         if not lock.owner:
@@ -148,11 +147,11 @@ class StallReport:
                 yield f"deadlock, which no waiting will end: {', '.join(links)}"
 
     def _come_and_go(self, report: QuiescenceReport) -> Iterator[str]:
-        if not any(self._is_gone(one) for one in report.stragglers):
+        gone = [one.tid for one in report.stragglers if self._is_gone(one)]
+        if not gone:
             return
-        newest = max(self._scene.entries.values(), key=lambda one: one.tid)
-        kind = self._kind(newest.tid)
-        last = f"; the last one seen is {newest.tid}, {kind}" if newest.start_routine else ""
+        kinds = sorted({kind for tid in gone if (kind := self._kind(tid))})
+        last = f"; the last ones were {' and '.join(kinds)}" if kinds else ""
         yield (
             f"threads come and go: at least {report.born} were born and {report.ended} ended in "
             f"{report.seconds:.1f} s{last}"
