@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -118,8 +119,10 @@ class OldProcessAtRest:
         """Stops all threads. While an event of the server's own waits somewhere, held threads count as disturbed."""
         self.stopped_at = time.monotonic()
         self._debugger.stop(self._process.pid)
-        entries, stopped = self._entries(), self._debugger.threads()
-        self.descriptors = descriptors(self._process.pid)
+        with ThreadPoolExecutor(1) as beside:  # GDB unwinds stacks meanwhile
+            open_now = beside.submit(descriptors, self._process.pid)
+            entries, stopped = self._entries(), self._debugger.threads()
+            self.descriptors = open_now.result()
         in_flight = next(events_in_flight(self._pidfd, self.descriptors), "")
         judged = self.judgement.objections(stopped, entries)
         rows = [self._stopped(one, entries.get(one.tid), in_flight, judged.get(one.tid, "")) for one in stopped]
