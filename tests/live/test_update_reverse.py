@@ -14,9 +14,16 @@ What must be found was written down from both sources before the test first ran 
 - `crawler_mgdump_mod`, `storage_compact_cond`, `slabs_pick_any_for_reassign::cur`: never changed after start-up here.
 - Read buffers and bundles come from one cache; its freed memory holds stale words, as it does on the way forth. What
   they are taken for depends on who had the memory before: `STALE`.
+
+What was not foreseen, and no type tells: 1.6.18 relies on every response of a bundle knowing its bundle, which 1.6.38
+writes only into those that it hands out. With `drop _mc_resp_bundle.thread` the update committed, and 1.6.18 crashed in
+one of four runs, when two responses of one bundle were under way. So the annotations do not settle that finding: it
+refuses the update unless the user, who sees that all clients are idle, says yes to it.
 """
 
 from __future__ import annotations
+
+from contextlib import ExitStack
 
 import pytest
 
@@ -42,7 +49,8 @@ OLD, NEW = "1.6.38-1", "1.6.18-1+deb12u1"
 ANNOTATIONS = ROOT / "scripts" / "annotations" / "memcached-1.6.38-1.6.18.mcr"
 ITEMS = 20_000
 
-EXPECTED = {"R2:LIBEVENT_THREAD.n", "R2:LIBEVENT_THREAD.cur_sfd", "R2:_mc_resp_bundle.thread"}
+CHANGED_MEANING = "R2:_mc_resp_bundle.thread"
+EXPECTED = {"R2:LIBEVENT_THREAD.n", "R2:LIBEVENT_THREAD.cur_sfd", CHANGED_MEANING}
 STALE = {"R1:_mc_resp_bundle", "R5:_mc_resp_bundle"}
 """Found on the way forth (test_update_memcached) without annotations; they may or may not be met."""
 
@@ -68,17 +76,34 @@ def test_update_when_an_older_build_lacks_what_was_changed_then_exactly_that_is_
         assert listener_owner(port) == server.pid
 
 
-def test_update_when_the_annotations_say_what_is_not_needed_then_the_older_build_serves() -> None:
+def test_update_when_responses_are_under_way_then_the_annotations_leave_one_finding_and_every_client_goes_on() -> None:
+    old, new = nearest_server("memcached", OLD), nearest_server("memcached", NEW)
+    port = free_port()
+    with McrServer([str(old.binary), *server_arguments(port)]) as server:
+        wait_until_served(port)
+        with UpdateScene(port) as scene:
+            run = server.update(new.binary, "--annotations", str(ANNOTATIONS))
+            assert (run.status, run.result["blocking"]) == (1, [CHANGED_MEANING]), run.told()
+            assert scene.finish([server.pid]) == []
+
+
+def test_update_when_all_clients_are_idle_then_the_user_may_say_yes_and_the_older_build_serves() -> None:
     old, new = nearest_server("memcached", OLD), nearest_server("memcached", NEW)
     port = free_port()
     with McrServer([str(old.binary), *server_arguments(port)]) as server:
         wait_until_served(port)
         filled = fill(port, plan=ItemPlan(ITEMS, 1))
         state = prepare_checks(port)
-        with UpdateScene(port) as scene:
-            run = server.update(new.binary, "--annotations", str(ANNOTATIONS))
+        with ExitStack() as stack:
+            idle = [stack.enter_context(MemcachedClient(port)) for _ in range(40)]
+            for number, client in enumerate(idle):
+                client.set(b"of%d" % number, b"before")
+
+            run = server.update(new.binary, "--annotations", str(ANNOTATIONS), "--yes-to", CHANGED_MEANING)
+
             assert run.status == 0, run.told()
-            assert scene.finish(run.new_pids) == []
+            for number, client in enumerate(idle):
+                assert client.get(b"of%d" % number) == idle[0].get(b"of%d" % number) is not None
         assert verify(port, filled) == []
         assert run_after_checks(port, new.version.partition("-")[0], state) == []
         assert listener_owner(port) == run.new_pids[0]
