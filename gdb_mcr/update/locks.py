@@ -32,6 +32,8 @@ class LockWait:
     address: int
     owner: int
     """Tid, 0 if the lock does not say."""
+    is_mutex: bool
+    """Otherwise a reader-writer lock, if the thread is in a function of these at all."""
 
 
 def mutex_wait(task: Task, memory: Reader) -> LockWait | None:
@@ -45,7 +47,7 @@ def mutex_wait(task: Task, memory: Reader) -> LockWait | None:
     if operation not in (_LOCK_PI, _LOCK_PI2) and (operation != _WAIT or expected != _CONTENDED):
         return None
     owner = _word(memory, address + _OWNER_OFFSET)
-    return LockWait(address, owner) if owner else None
+    return LockWait(address, owner, True) if owner else None
 
 
 def writer_of(task: Task, memory: Reader) -> LockWait | None:
@@ -53,7 +55,7 @@ def writer_of(task: Task, memory: Reader) -> LockWait | None:
     if task.syscall != _FUTEX:
         return None
     words = [_word(memory, task.arguments[0] + offset) for offset in _WRITER_OFFSETS]
-    return LockWait(task.arguments[0], next((one for one in words if one), 0))
+    return LockWait(task.arguments[0], next((one for one in words if one), 0), False)
 
 
 def _word(memory: Reader, address: int) -> int:

@@ -47,6 +47,9 @@ from gdb_mcr.update.verdicts import Ruling, check_overrides, rule_on, unused_ove
 RESTARTS = 3
 """Times that N is started again, in the pause, because O had moved on since the placement plan was made."""
 
+LAST_MOMENT_S = 0.05
+"""Seconds for O to end if it is about to, after something has failed and O was let go."""
+
 
 class Session:
     """Use `close` at the end whatever happened: it rolls back what is open."""
@@ -330,16 +333,24 @@ class Session:
                 self._undo()
             except McrError as another:
                 self.warnings.append(f"while rolling back: {another}")
-            if missing and isinstance(error, McrError):
-                raise UpdateFailed(missing, hint=error.hint) from error
+            missing = missing or self._missing_old(LAST_MOMENT_S)
+            if missing and isinstance(error, (McrError, OSError)):  # OSError: what /proc had of it is gone
+                hint = error.hint if isinstance(error, McrError) else ""
+                raise UpdateFailed(missing, hint=hint) from error
             raise
 
     # Who has ended without being told to explains a failure better than the failure itself does.
     def _missing(self) -> str:
-        if not is_alive(self.process.pid):
-            return f"the old server (process {self.process.pid}) has ended"
+        if old := self._missing_old(0.0):
+            return old
         if self._new is not None and self._new.is_started and not self._new.process.is_alive():
             return f"the new server (process {self._new.pid}) has ended"
+        return ""
+
+    # A process that is being killed loses its memory before it counts as ended.
+    def _missing_old(self, patience_s: float) -> str:
+        if self._pidfd.wait(patience_s) or not is_alive(self.process.pid):
+            return f"the old server (process {self.process.pid}) has ended"
         return ""
 
     def _undo(self) -> None:

@@ -9,7 +9,7 @@ from gdb_mcr.debugger.base import Debugger, StoppedThread
 from gdb_mcr.model.process import Task
 from gdb_mcr.model.startup_log import LoggedOperation, OperationKind, ThreadEntry
 from gdb_mcr.proc.tasks import tasks
-from gdb_mcr.quiescence.stillness import BLOCKED, JUST_CREATED, JUST_ENDED, RUNS, QuiescenceReport, Straggler
+from gdb_mcr.quiescence.stillness import BLOCKED, JUST_CREATED, JUST_ENDED, RAN, RUNS, QuiescenceReport, Straggler
 from gdb_mcr.runtime_abi.tables import read_threads
 from gdb_mcr.update.locks import LockWait, mutex_wait, writer_of
 from gdb_mcr.update.profile_stacks import StackReader
@@ -18,6 +18,7 @@ from gdb_mcr.update.wait_texts import call_name, what_it_waits_for
 
 _MOST = 8
 _FRAMES = 6
+_KINDS = 3
 _COME_AND_GO = (JUST_CREATED, JUST_ENDED)
 _WORTH_TELLING_S = 0.05
 _DISK = "D"
@@ -80,7 +81,9 @@ class StallReport:
     # A word beside any futex may look like a lock's owner: the stack says whether it is one.
     def _is_lock_wait(self, tid: int, lock: LockWait) -> bool:
         seen = self._seen.get(tid)
-        if seen is not None and ("mutex" in seen.call or "rwlock" in seen.call):
+        if seen is not None and not lock.is_mutex:
+            return "rwlock" in seen.call
+        if seen is not None and "mutex" in seen.call:
             return True
         return lock.owner in self._scene.tasks and (seen is None or "cond" in seen.call)
 
@@ -97,7 +100,7 @@ class StallReport:
     def _what(self, one: Straggler) -> tuple[str, str]:
         lock, task = self._locks.get(one.tid), self._scene.tasks.get(one.tid)
         seen = self._seen.get(one.tid)
-        if lock is not None:
+        if lock is not None and one.why not in (RAN, RUNS):
             return "it waits for a lock", self._holder(one.tid, lock)
         if one.why != BLOCKED or task is None or not task.is_blocked:
             return one.why, ""
@@ -150,12 +153,13 @@ class StallReport:
         gone = [one.tid for one in report.stragglers if self._is_gone(one)]
         if not gone:
             return
-        kinds = sorted({kind for tid in gone if (kind := self._kind(tid))})
-        last = f"; the last ones were {' and '.join(kinds)}" if kinds else ""
-        yield (
-            f"threads come and go: at least {report.born} were born and {report.ended} ended in "
-            f"{report.seconds:.1f} s{last}"
-        )
+        later = [tid for tid, one in self._scene.entries.items() if one.index not in self._makers]
+        kinds = {kind for tid in gone if (kind := self._kind(tid))} or {
+            kind for tid in later if (kind := self._kind(tid)) and not self._scene.entries[tid].exited
+        }
+        last = f"; among the last ones: {', '.join(sorted(kinds)[:_KINDS])}" if kinds else ""
+        born = f"{report.born} or more were born" if report.born else "they are born"
+        yield f"threads come and go: {born} in {report.seconds:.1f} s{last}"
 
 
 def _since(one: Straggler, total_s: float) -> str:

@@ -99,12 +99,6 @@ class ZooOutcome:
     pauses: list[float] = field(default_factory=list)
     """Seconds for which all stood still in each of them."""
     problems: list[str] = field(default_factory=list)
-    work: int = 0
-
-    def quantile(self, share: float) -> float:
-        """Of `seconds`."""
-        ordered = sorted(self.seconds)
-        return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else 0.0
 
 
 def try_case(case: ZooCase, directory: Path, attempts: int, seed: int) -> ZooOutcome:
