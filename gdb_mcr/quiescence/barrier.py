@@ -36,6 +36,9 @@ STUCK_S, SLOW_S = 0.02, 0.1
 FIRST_DRAIN_S, LONGEST_DRAIN_S = 0.005, 0.04
 """Seconds for which those held threads are let go for which something has come."""
 
+IDLE_LOOKS = 4
+"""Times that all are looked at before those are held again as well."""
+
 FIRST_BREATH_S, LONGEST_BREATH_S = 0.001, 0.1
 """Seconds for which all held threads are let go."""
 
@@ -43,12 +46,11 @@ FIRST_BREATH_S, LONGEST_BREATH_S = 0.001, 0.1
 class BarrierTarget(SuspectTarget, Protocol):
     """The server that is to come to rest, with threads that can be held."""
 
-    def hold(self) -> None:
-        """From now on libmcr holds threads that arrive at an external or timed wait (until the hold's own deadline)."""
-        ...
+    def hold(self, *, only_idle: bool = False) -> None:
+        """From now on libmcr holds threads that arrive at an external or timed wait (until the hold's own deadline).
 
-    def drain(self, seconds: float) -> None:
-        """Held threads for which something has come run on; after so many seconds all are held again on arrival."""
+        :param only_idle: those for which something has come run on; so does the time of the others not.
+        """
         ...
 
     def breathe(self, seconds: float) -> None:
@@ -64,8 +66,10 @@ def reach_barrier(
     :param timeout_s: seconds; a deadline, not a wait.
     """
     seen, pauses, breaths = Observations(clock()), _Growing(FIRST_PAUSE_S, LONGEST_PAUSE_S), _Breaths(clock())
+    idle_looks = 0
     while True:
-        target.hold()
+        target.hold(only_idle=idle_looks > 0)
+        idle_looks -= 1
         first, second = target.look(), target.look()
         stragglers = seen.note(first, second, restless(first, second), clock())
         if not stragglers:
@@ -75,10 +79,10 @@ def reach_barrier(
                 return seen.report(clock(), stopped)
             target.resume()
             if any(one.objection for one in stopped):
-                breaths.take(target, clock)
+                idle_looks = IDLE_LOOKS if breaths.take(target, clock, sleep) else 0
             pauses.reset(at_least=FIRST_PAUSE_S * 2 ** min(seen.stops, 8))
         elif breaths.is_due(second, stragglers, clock()):
-            breaths.take(target, clock)
+            idle_looks = IDLE_LOOKS if breaths.take(target, clock, sleep) else 0
         if clock() - seen.began >= timeout_s:
             return seen.report(clock(), None, stragglers)
         sleep(pauses.next())
@@ -108,14 +112,20 @@ class _Breaths:
         self._held_since = self._moved_at = now
         self._last: object = None
 
-    def take(self, target: BarrierTarget, clock: Callable[[], float]) -> None:
-        """Lets some go, the next time all."""
-        if self._taken % 2:
-            target.breathe(self._breaths.next())
-        else:
-            target.drain(self._drains.next())
+    def take(self, target: BarrierTarget, clock: Callable[[], float], sleep: Callable[[float], None]) -> bool:
+        """Lets all go for a moment (False), or those for which something has come (True), until the next hold.
+
+        After the latter who is held still is held for good reason: what lies there is not for him.
+        """
+        drains = self._taken % 2 == 0
         self._taken += 1
+        if drains:
+            target.hold(only_idle=True)
+            sleep(self._drains.next())
+        else:
+            target.breathe(self._breaths.next())
         self._held_since = self._moved_at = clock()
+        return drains
 
     def is_due(self, tasks: Mapping[int, TaskState], stragglers: Iterable[Straggler], now: float) -> bool:
         """Whether those who are missing may wait for somebody who is held, or let all others wait for too long."""
@@ -123,6 +133,6 @@ class _Breaths:
         position = [(one.tid, one.switches, one.blocked) for one in missing]
         if position != self._last or not all(one.blocked for one in missing):
             self._last, self._moved_at = position, now
-        is_anyone_held = any(one.wait is WaitKind.HELD for one in tasks.values())
+        is_anyone_held = any(one.wait in (WaitKind.HELD, WaitKind.TIMED) for one in tasks.values())
         is_over = now - self._moved_at >= STUCK_S or now - self._held_since >= SLOW_S
         return is_anyone_held and is_over

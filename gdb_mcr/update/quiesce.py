@@ -26,9 +26,10 @@ from gdb_mcr.runtime_abi.control import clear_hold, held_threads, set_hold
 from gdb_mcr.runtime_abi.layout import Hold
 from gdb_mcr.runtime_abi.tables import read_threads
 from gdb_mcr.update.child_rows import child_tasks, live_children
-from gdb_mcr.update.in_flight import events_in_flight, has_pending_signal
+from gdb_mcr.update.in_flight import EventsInFlight
 from gdb_mcr.update.judgement import Judgement
 from gdb_mcr.update.locks import mutex_wait
+from gdb_mcr.update.missed_events import MissedEvents
 from gdb_mcr.update.recorded import RecordedProcess
 from gdb_mcr.update.stall import StallReport, look_at_stall
 
@@ -40,6 +41,9 @@ The hold is renewed with each look, and is over once all threads are stopped: if
 
 _RELEASE_S, _RELEASE_LOOK_S = 0.03, 0.0005
 """Seconds in which held threads have seen that they may go on: libmcr looks every two milliseconds."""
+
+_BREATHS = 3
+"""Times that all held threads were let go, after which an event that still lies somewhere is nobody's."""
 
 _OBJECTION_S = 0.05
 """Seconds for which a thread that has not left a place counts as being where a profile objected to it."""
@@ -54,6 +58,8 @@ class OldProcessAtRest:
         self._pidfd = pidfd
         self._accepted: frozenset[int] = frozenset()
         self._are_children_ruled = False
+        self._hold = Hold.NONE
+        self._breaths = 0
         self._judgement: Judgement | None = None
         self._objections: dict[int, _Objection] = {}
         self.stopped_at = 0.0
@@ -72,6 +78,7 @@ class OldProcessAtRest:
         if self._judgement is None:
             self._judgement = Judgement.of(self._process)
         self._objections.clear()
+        self._breaths = 0
 
     @property
     def judgement(self) -> Judgement:
@@ -79,10 +86,11 @@ class OldProcessAtRest:
         assert self._judgement is not None
         return self._judgement
 
-    def hold(self, hold: Hold = Hold.ALL) -> None:
+    def hold(self, *, only_idle: bool = False) -> None:
         """Threads that arrive at a wait stay there."""
+        self._hold = Hold.IDLE if only_idle else Hold.ALL
         until_ns = time.monotonic_ns() + int(HOLD_S * 1e9)
-        set_hold(self._process.memory, self._process.control_address, until_ns, hold)
+        set_hold(self._process.memory, self._process.control_address, until_ns, self._hold)
 
     def unhold(self) -> None:
         """Held threads run on."""
@@ -93,14 +101,9 @@ class OldProcessAtRest:
         with suppress(McrError):
             self.unhold()
 
-    def drain(self, seconds: float) -> None:
-        """Held threads for which something has come run on; after so many seconds all are held on arrival."""
-        self.hold(Hold.IDLE)
-        time.sleep(seconds)
-        self.hold()
-
     def breathe(self, seconds: float) -> None:
         """Held threads run on, and are held again when they arrive after so many seconds."""
+        self._breaths += 1
         self.unhold()
         deadline = time.monotonic() + _RELEASE_S
         while held_threads(self._process.memory, self._process.control_address) and time.monotonic() < deadline:
@@ -123,11 +126,16 @@ class OldProcessAtRest:
             open_now = beside.submit(descriptors, self._process.pid)
             entries, stopped = self._entries(), self._debugger.threads()
             self.descriptors = open_now.result()
-        in_flight = next(events_in_flight(self._pidfd, self.descriptors), "")
-        judged = self.judgement.objections(stopped, entries)
-        rows = [self._stopped(one, entries.get(one.tid), in_flight, judged.get(one.tid, "")) for one in stopped]
+        missed, judged = self._missed_events(), self.judgement.objections(stopped, entries)
+        rows = [_stopped_task(one, entries.get(one.tid), missed, judged.get(one.tid, "")) for one in stopped]
         self._remember(stopped, entries, judged)
         return [*rows, *map(_stopped_child, child_tasks(self._process.pid, self._accepted))]
+
+    def _missed_events(self) -> MissedEvents:
+        in_flight = EventsInFlight(self._pidfd, self.descriptors)
+        pid = self._process.pid
+        believes_waits = self._hold is Hold.IDLE and self._breaths >= _BREATHS
+        return MissedEvents(pid, self._process.memory, tasks(pid), in_flight, believes_waits)
 
     def resume(self) -> None:
         """All threads run on as if they had not been stopped; those that were held are held."""
@@ -171,16 +179,6 @@ class OldProcessAtRest:
             for one in stopped
             if judged.get(one.tid)
         }
-
-    def _stopped(self, one: StoppedThread, entry: ThreadEntry | None, in_flight: str, judged: str) -> StoppedTask:
-        wait = WaitKind(int(entry.wait)) if entry is not None else WaitKind.NONE
-        objection = judged
-        if wait is WaitKind.HELD:
-            objection = in_flight or judged
-            if not objection and has_pending_signal(self._process.pid, one.tid):
-                objection = "a signal that was sent to it has not been taken"
-        names = tuple(frame.function or "??" for frame in one.frames)
-        return StoppedTask(one.tid, one.name, wait, one.wait_interrupted, names, objection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +248,12 @@ def _row(pid: int, one: StoppedTask) -> ThreadRow:
 
 def _place(stack_pointer: int, entry: ThreadEntry | None) -> tuple[int, int]:
     return stack_pointer, entry.wait_pc if entry is not None else 0
+
+
+def _stopped_task(one: StoppedThread, entry: ThreadEntry | None, missed: MissedEvents, judged: str) -> StoppedTask:
+    wait = WaitKind(int(entry.wait)) if entry is not None else WaitKind.NONE
+    names = tuple(frame.function or "??" for frame in one.frames)
+    return StoppedTask(one.tid, one.name, wait, one.wait_interrupted, names, missed.of(one, wait) or judged)
 
 
 def _stopped_child(one: TaskState) -> StoppedTask:

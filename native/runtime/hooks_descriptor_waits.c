@@ -32,6 +32,10 @@ static struct mcr_wait describe(uint64_t pc, struct pollfd *fds, uint32_t count,
     };
 }
 
+/* Polling nothing is a sleep: nothing will come. NULL would mean that only the kernel knows what may come. */
+static struct pollfd nothing;
+static struct pollfd *known(struct pollfd *fds, nfds_t count) { return count ? fds : &nothing; }
+
 /* False: the hook returns *ret. */
 static bool arrive(struct mcr_wait *wait, int *ret) {
     enum mcr_verdict verdict = mcr_wait_arrive(wait);
@@ -93,7 +97,7 @@ int mcr_hook_poll(struct pollfd *fds, nfds_t count, int timeout) {
     struct mcr_thread *thread = mcr_wait_quick(MCR_WAIT_EXTERNAL, MCR_PC);
     int result;
     if (!thread) {
-        struct mcr_wait wait = describe(MCR_PC, fds, (uint32_t)count, from_ms(timeout));
+        struct mcr_wait wait = describe(MCR_PC, known(fds, count), (uint32_t)count, from_ms(timeout));
         if (!arrive(&wait, &result))
             return result;
         thread = wait.thread;
@@ -138,7 +142,7 @@ int mcr_hook_select(int count, fd_set *reads, fd_set *writes, fd_set *others, st
     int result;
     if (!thread) {
         int64_t time = timeout ? timeout->tv_sec * second + timeout->tv_usec * 1000 : -1;
-        struct mcr_wait wait = describe(MCR_PC, NULL, 0, time);
+        struct mcr_wait wait = describe(MCR_PC, known(NULL, (nfds_t)count), 0, time);
         if (!arrive(&wait, &result)) {
             fd_set *sets[] = {reads, writes, others};
             for (int i = 0; i < 3 && result == 0; i++)

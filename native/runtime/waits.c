@@ -54,13 +54,13 @@ bool mcr_wait_holds(uint32_t kind) {
 static bool has_come(const struct mcr_wait *wait) {
     if (wait->for_signal || (wait->kind == MCR_WAIT_EXTERNAL && !wait->fds))
         return true;
-    return wait->fds && MCR_SYS(poll, wait->fds, wait->fd_count, 0) != 0;
+    return wait->kind != MCR_WAIT_TIMED && MCR_SYS(poll, wait->fds, wait->fd_count, 0) != 0;
 }
 
 /* MCR_HOLD_IDLE: each thread looks for itself. True: a signal came. */
 static bool look_around(const struct mcr_wait *wait) {
     struct timespec look = {0, HOLD_SLICE_NS};
-    if (wait->fds)
+    if (wait->kind != MCR_WAIT_TIMED && wait->fds)
         return MCR_SYS(ppoll, wait->fds, wait->fd_count, &look, NULL, 0) == -EINTR;
     return MCR_SYS(futex, &mcr_control.hold, FUTEX_WAIT_PRIVATE, MCR_HOLD_IDLE, &look) == -EINTR;
 }

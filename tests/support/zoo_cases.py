@@ -63,6 +63,7 @@ CASES = (
     ZooCase("ping_pong", "socket", r"event of the server's own lies in its socket pair|(runs|ran)"),
     ZooCase("ping_pong", "eventfd", r"event of the server's own lies in its eventfd|(runs|ran)"),
     ZooCase("timers"),
+    ZooCase("timers", "latch"),
     ZooCase("computation", "long"),
     ZooCase("computation", "endless", r"computer .*runs in .*calculate < compute.*all the time"),
     ZooCase("births", "detached", is_whole=False),  # without a profile, a sleep in the middle of work counts as rest
