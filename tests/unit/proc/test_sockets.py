@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import struct
+
 from gdb_mcr.model.process import Socket
 from gdb_mcr.proc.sockets import parse_inet, parse_unix
+from gdb_mcr.proc.unix_peers import parse_message
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 TCP = HEAD + (
@@ -40,3 +44,10 @@ def test_unix_rows_keep_blanks_in_paths() -> None:
         Socket(22, "unix", "", "", False),
         Socket(23, "unix", "@hidden", "", True),
     ]
+
+
+def test_the_other_end_of_a_unix_socket() -> None:
+    message = struct.pack("<BBBBIII", socket.AF_UNIX, 1, 1, 0, 100, 0, 0)
+    assert list(parse_message(message + struct.pack("<HHI", 8, 2, 101))) == [(100, 101)]
+    assert list(parse_message(message + struct.pack("<HHI", 8, 4, 7) + struct.pack("<HHI", 8, 2, 102))) == [(100, 102)]
+    assert list(parse_message(message)) == []
