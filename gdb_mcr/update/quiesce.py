@@ -211,7 +211,7 @@ def quiesce(
     report = _detect(target, timeout_s, strategy, functions)
     obstacles = () if report.converged else target.give_up(report)
     target.unhold()
-    return Quiescence(report, obstacles, tuple(_notes(target, strategy)))
+    return Quiescence(report, obstacles, tuple(_notes(target, strategy)) if report.converged else ())
 
 
 def quiesce_result(process: RecordedProcess, found: Quiescence) -> QuiesceResult:
