@@ -145,15 +145,22 @@ class Observations:
 
 def _moving(first: Mapping[int, TaskState], second: Mapping[int, TaskState]) -> Iterator[Straggler]:
     for tid, task in second.items():
-        before = first.get(tid)
-        if task.objection:
-            yield Straggler(tid, task.name, task.objection)
-        elif before is None:
-            yield Straggler(tid, task.name, JUST_CREATED)
-        elif not is_at_rest(task):
-            yield Straggler(tid, task.name, _activity(task))
-        elif not (before.wait is task.wait is WaitKind.HELD) and not _stood_still(before, task):
-            yield Straggler(tid, task.name, RAN)
+        why = task.objection or _motion(first.get(tid), task)
+        if why:
+            yield Straggler(tid, task.name, why)
+
+
+# What is said of a thread's wait is only true of one that stood still.
+def _motion(before: TaskState | None, now: TaskState) -> str:
+    if before is None:
+        return JUST_CREATED
+    if before.wait is now.wait is WaitKind.HELD:
+        return ""
+    if not now.blocked and now.wait is not WaitKind.HELD:
+        return RUNS
+    if not _stood_still(before, now):
+        return RAN
+    return "" if is_at_rest(now) else BLOCKED
 
 
 # A thread that ran at the first look has the same number of switches when it blocks before the second one.
@@ -165,10 +172,6 @@ def _gone(first: Mapping[int, TaskState], second: Mapping[int, TaskState]) -> It
     for tid, task in first.items():
         if tid not in second and not task.objection:
             yield Straggler(tid, task.name, JUST_ENDED)
-
-
-def _activity(task: TaskState) -> str:
-    return BLOCKED if task.blocked else RUNS
 
 
 def _interruption(task: StoppedTask) -> str:

@@ -102,6 +102,8 @@ class StallReport:
         seen = self._seen.get(one.tid)
         if lock is not None and one.why not in (RAN, RUNS):
             return "it waits for a lock", self._holder(one.tid, lock)
+        if task is not None and task.state == _DISK:
+            return f"it waits in {call_name(task.syscall)} for a device, which nothing can interrupt,", ""
         if one.why != BLOCKED or task is None or not task.is_blocked:
             return one.why, ""
         call = seen.call if seen is not None and seen.call else call_name(task.syscall)
