@@ -10,7 +10,7 @@ import pytest
 from tests.support.zoo_cases import CASES, ZooCase, try_case
 
 SEED = 1
-ATTEMPTS, TOLD_ATTEMPTS = 4, 2
+ATTEMPTS, TOLD_ATTEMPTS = 3, 2
 
 
 @pytest.fixture(scope="module")
