@@ -47,6 +47,11 @@ from tests.support.servers import server_binary
 OLD = "1.6.18-1+deb12u1"
 VERSIONS = {OLD: "1.6.18", "1.6.38-1": "1.6.38"}
 PAUSE_S = 0.15
+CLOCKS_S = 0.01
+"""How much later a client may send than the server stands still, and sooner be answered than we know it runs again."""
+
+UNUSED = Range(0x0123_4567_8000, 0x0123_4567_9000)
+"""Where Linux maps nothing in a PIE, and what no counter or size on a stack happens to be."""
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +106,8 @@ def test_all_of_it_when_the_server_only_pauses_then_nothing_is_wrong(
         report = compare(result.waits, (result.started, quiet_end), (quiet_end, result.stopped))
         record_property("gap", report.text)
         assert (result.errors, result.error_texts) == (0, ())
-        assert report.update.seconds >= PAUSE_S > report.baseline.seconds
+        assert report.update.seconds >= PAUSE_S - CLOCKS_S
+        assert report.update.seconds > report.baseline.seconds
         begun = time.monotonic()
         assert verify(port, filled) == []
         record_property("verify_s", time.monotonic() - begun)
@@ -141,9 +147,9 @@ def test_gap_when_the_server_stops_then_is_found_with_its_length_and_time(server
     assert result.errors == 0
     for series in (result.waits, result.gaps):
         report = compare(series, (result.started, stop), (stop, go))
-        assert PAUSE_S - 0.01 <= report.update.seconds <= go - stop + 0.1
+        assert PAUSE_S - CLOCKS_S <= report.update.seconds <= go - stop + 0.1
         assert report.update.start <= stop + 0.05
-        assert go - 0.01 <= report.update.end <= go + 0.1
+        assert go - CLOCKS_S <= report.update.end <= go + 0.1
         assert report.baseline.seconds < PAUSE_S / 2, "the noise must be well below what is to be measured"
     bins = result.histogram[int((stop - result.started) * 10) : int((go - result.started) * 10) + 1]
     assert min(bins) < min(result.histogram[:5]) / 2
@@ -228,24 +234,34 @@ def test_verify_when_one_item_is_changed_then_it_and_no_other_is_named(
 def test_verify_when_one_bit_of_the_servers_memory_flips_then_the_item_is_named(server: RunningServer) -> None:
     filled = fill(server.port, plan=_small_plan())
     index = next(i for i in range(4000, 5000) if len(filled.plan.data(i)) > 1000)
-    _flip_bit(server.pid, filled.plan.data(index), at=500)
+    _flip_bit(server.pid, filled.plan.key(index), filled.plan.data(index), at=500)
     wrong = verify(server.port, filled)
     assert [item.key for item in wrong] == [filled.plan.key(index)]
     assert "differs from byte 500" in wrong[0].why
 
 
-# Finds the bytes in the server's memory, each time they occur, and changes one of them.
-def _flip_bit(pid: int, needle: bytes, at: int) -> None:
+# Changes one byte of an item's value in the server's memory. The value follows its key, by fewer bytes than it has
+# itself; other items' values may contain the same bytes.
+def _flip_bit(pid: int, key: bytes, data: bytes, at: int) -> None:
     found = 0
     with Path(f"/proc/{pid}/mem").open("r+b", buffering=0) as memory:
         for area in mapped_ranges(pid, "", "rw"):
             memory.seek(area.start)
-            place = memory.read(area.size).find(needle)
-            if place >= 0:
-                memory.seek(area.start + place + at)
-                memory.write(bytes([needle[at] ^ 1]))
-                found += 1
+            content = memory.read(area.size)
+            for place in _places(content, key + b"\0"):
+                value = content.find(data, place, place + 2 * len(data))
+                if value >= 0:
+                    memory.seek(area.start + value + at)
+                    memory.write(bytes([data[at] ^ 1]))
+                    found += 1
     assert found
+
+
+def _places(content: bytes, needle: bytes) -> Iterator[int]:
+    place = content.find(needle)
+    while place >= 0:
+        yield place
+        place = content.find(needle, place + 1)
 
 
 def test_scene_when_the_server_is_another_one_then_every_connection_fails_in_bounded_time(old_binary: Path) -> None:
@@ -261,8 +277,8 @@ def test_scene_when_the_server_is_another_one_then_every_connection_fails_in_bou
 def test_scene_when_the_server_hangs_then_every_busy_connection_fails_in_bounded_time(server: RunningServer) -> None:
     with UpdateScene(server.port) as scene, _stopped(server.pid):
         begun = time.monotonic()
-        failures = scene.finish(timeout=1)
-        assert time.monotonic() - begun < 80
+        failures = scene.finish(timeout=1, late=0.05)
+        assert time.monotonic() - begun < 60
     assert len(failures) >= 95
 
 
@@ -324,7 +340,7 @@ def test_threads_in_range_when_the_code_is_the_servers_then_finds_its_threads(se
     """Every thread waits in libc, so only their return addresses can tell; all must be found by them."""
     (code,) = mapped_ranges(server.pid, "/memcached", "x")
     assert set(threads_in_range(server.pid, code)) == set(thread_ids(server.pid))
-    assert threads_in_range(server.pid, Range(0x1000, 0x2000)) == {}
+    assert threads_in_range(server.pid, UNUSED) == {}
 
 
 def test_wait_until_served_when_up_then_says_the_version(server: RunningServer) -> None:

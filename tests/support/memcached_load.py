@@ -83,14 +83,14 @@ class Load:
         return Progress(answer["requests"], answer["errors"])
 
     def wait_for(self, requests: int, timeout: float) -> Progress:
-        """Wait until so many more right answers, or an error, have come.
+        """Wait until so many more right answers have come, or there is an error, of now or of before.
 
         :raises LoadError: neither came within ``timeout`` seconds.
         """
         begin = self.progress()
         for _ in range(int(timeout / 0.01) + 1):
             now = self.progress()
-            if now.requests >= begin.requests + requests or now.errors > begin.errors:
+            if now.requests >= begin.requests + requests or now.errors:
                 return now
             select.select([], [], [], 0.01)
         raise LoadError(f"only {now.requests - begin.requests} of {requests} answers in {timeout} s")

@@ -99,17 +99,18 @@ class UpdateScene:
         if len(self._inodes) != len(self._roles):
             raise SceneError(f"process {owner} holds {len(self._inodes)} of {len(self._roles)} connections")
 
-    def finish(self, new_pids: Collection[int] | None = None, timeout: float = 10.0) -> list[str]:
+    def finish(self, new_pids: Collection[int] | None = None, timeout: float = 10.0, late: float = 0.5) -> list[str]:
         """Go on with every connection.
 
         :param new_pids: the processes that serve now; None = whichever listens on the port.
-        :param timeout: seconds for an answer; after that many in all, each failing connection gets half a second.
+        :param timeout: seconds for an answer, and for all connections together.
+        :param late: seconds that each further connection still gets for an answer when that time is over.
         :returns: what went wrong, one text each; empty if everything is right.
         """
         failures = [*self.check_sockets(new_pids)]
         deadline = time.monotonic() + timeout
         for role in self._roles:
-            role.client.set_timeout(max(0.5, deadline - time.monotonic()))
+            role.client.set_timeout(max(late, deadline - time.monotonic()))
             try:
                 role.finish()
             except (ClientFailure, ValueError) as failure:  # ValueError: an answer that is no number where one must be

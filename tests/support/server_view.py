@@ -178,11 +178,15 @@ def threads_in_range(pid: int, code: Range) -> dict[int, list[int]]:
 
 
 def mapped_ranges(pid: int, name: str, permissions: str = "") -> list[Range]:
-    """The mappings whose path ends in ``name`` and whose permissions contain ``permissions`` ("x", "w"…)."""
+    """The mappings whose path ends in ``name`` and whose permissions contain ``permissions`` ("x", "w"…).
+
+    A mapping of no file has an empty path.
+    """
     found: list[Range] = []
     for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
         words = line.split(maxsplit=5)
-        if len(words) == 6 and words[5].endswith(name) and permissions in words[1]:
+        path = words[5] if len(words) > 5 else ""
+        if path.endswith(name) and permissions in words[1]:
             found.append(_range(words[0]))
     return found
 
