@@ -113,7 +113,7 @@ class Zoo:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _RUN, str(self._binary), self._mode, str(number)],
                 cwd=ROOT,
-                stdin=there,
+                stdin=there.fileno(),
                 pass_fds=[number],
             )
         self.pid = self._process.pid
