@@ -17,20 +17,18 @@ from gdb_mcr.model.annotation import (
     LibraryRule,
     NeverMergeLibrary,
     NeverMergeType,
-    Place,
     PlainBytes,
     RenameField,
     RenameType,
     RenameVariable,
     Rule,
-    Side,
     Statement,
-    Subject,
     Target,
     Treat,
     Treatment,
     TypeName,
 )
+from gdb_mcr.model.place import Place, Side, Subject
 from gdb_mcr.model.program import Program
 from gdb_mcr.source import Problem, Span, did_you_mean
 

@@ -7,14 +7,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
+from gdb_mcr.model.handler import Handler, MemoryFact
+from gdb_mcr.model.place import Place
 from gdb_mcr.source import Span
-
-
-class Side(Enum):
-    """One of the two programs."""
-
-    OLD = "old"
-    NEW = "new"
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,34 +224,6 @@ Statement: TypeAlias = (
 )
 
 
-class Subject(Enum):
-    """What a `Place` is inside."""
-
-    TYPE = "type"
-    VARIABLE = "variable"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A type or variable, or a field inside, in both programs. -1 and () where the new program has none."""
-
-    subject: Subject
-    name: str
-    """The old program's name: `conn`, `settings`, `main::port` (no file, no tag); of a field's type, typedefs stripped
-    where it then still has one."""
-    old: int
-    """Index in the old program's `types` (an aggregate, typedefs stripped) or `variables`."""
-    new: int
-    """The same in the new program."""
-    old_path: tuple[str, ...]
-    new_path: tuple[str, ...]
-
-    @property
-    def key(self) -> str:
-        """The place in the old program's names: `conn.read.buf`."""
-        return ".".join((self.name, *self.old_path))
-
-
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A `Treat` that checked."""
@@ -304,6 +271,11 @@ class Annotations:
     """Indices in the old program's `types` (structs and unions, typedefs stripped): objects that begin a free chunk."""
     plain_pointers: tuple[Place, ...] = ()
     """Pointers, or arrays of pointers, of the old program that lead to plain bytes; the new program may lack them."""
+
+    handlers: tuple[Handler, ...] = ()
+    """Transfer handlers, at most one of a type or variable."""
+    facts: tuple[MemoryFact, ...] = ()
+    """What the types do not say of O's memory, in the order of the files; at most one of a kind for a place."""
 
     def places(self, treatment: Treatment) -> Iterator[Place]:
         """Where ``treatment`` applies."""

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from gdb_mcr.annotations.names import Miss, ProgramNames
 from gdb_mcr.errors import UsageError
-from gdb_mcr.model.annotation import Side
 from gdb_mcr.model.inspection import ObjectResult
+from gdb_mcr.model.place import Side
 from gdb_mcr.model.program import Program, Variable
 from gdb_mcr.tracing.expressions import Expression, parse_expression
 from gdb_mcr.tracing.navigation import Navigator, Spot
