@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import re
+from typing import cast
 
-from lark import Token, Transformer, v_args
+from lark import ParseTree, Token, v_args
 from lark.tree import Meta
 
-from gdb_mcr.model.annotation import (
-    FieldName,
-    FieldPath,
+from gdb_mcr.annotations.build_base import unquoted
+from gdb_mcr.annotations.build_steps import StepBuilder
+from gdb_mcr.model.place import Side
+from gdb_mcr.model.statement import (
+    Active,
     FreeType,
+    Length,
     LibraryPointsTo,
     NeverMergeLibrary,
     NeverMergeType,
+    Opaque,
     PlainBytes,
+    Points,
+    Precise,
     RenameField,
     RenameType,
     RenameVariable,
     Statement,
+    Tagged,
     Target,
     Treat,
     Treatment,
@@ -27,16 +34,16 @@ from gdb_mcr.model.annotation import (
     VariableName,
     VariableTarget,
 )
-from gdb_mcr.source import Span
+from gdb_mcr.model.written import FieldPath, Written
 
 
 @v_args(inline=True, meta=True)
-class StatementBuilder(Transformer[Token, list[Statement]]):
-    """One method for each rule or alias of the grammar, named as it is."""
+class StatementBuilder(StepBuilder):
+    """One method for each rule or alias of the grammar's statements, named as it is."""
 
-    def __init__(self, file: str) -> None:
-        super().__init__()
-        self._file = file
+    def statements(self, tree: ParseTree) -> list[Statement]:
+        """The statements of a whole text."""
+        return cast("list[Statement]", self.transform(tree))
 
     def start(self, meta: Meta, *statements: Statement) -> list[Statement]:
         return list(statements)
@@ -50,8 +57,8 @@ class StatementBuilder(Transformer[Token, list[Statement]]):
     def rename_variable(self, meta: Meta, old: VariableName, new: VariableName) -> RenameVariable:
         return RenameVariable(old, new, self._span(meta))
 
-    def keep(self, meta: Meta, side: str, target: Target) -> Treat:
-        return Treat(Treatment(f"keep {side}"), target, self._span(meta))
+    def keep(self, meta: Meta, side: Side, target: Target) -> Treat:
+        return Treat(Treatment(f"keep {side.value}"), target, self._span(meta))
 
     def drop(self, meta: Meta, target: Target) -> Treat:
         return Treat(Treatment.DROP, target, self._span(meta))
@@ -63,10 +70,10 @@ class StatementBuilder(Transformer[Token, list[Statement]]):
         return NeverMergeType(type_name, self._span(meta))
 
     def never_merge_library(self, meta: Meta, pattern: Token) -> NeverMergeLibrary:
-        return NeverMergeLibrary(_unquoted(pattern), self._span(meta))
+        return NeverMergeLibrary(unquoted(pattern), self._span(meta))
 
     def library_points_to(self, meta: Meta, pattern: Token, type_name: TypeName) -> LibraryPointsTo:
-        return LibraryPointsTo(_unquoted(pattern), type_name, self._span(meta))
+        return LibraryPointsTo(unquoted(pattern), type_name, self._span(meta))
 
     def free_type(self, meta: Meta, type_name: TypeName) -> FreeType:
         return FreeType(type_name, self._span(meta))
@@ -83,35 +90,20 @@ class StatementBuilder(Transformer[Token, list[Statement]]):
     def bare_target(self, meta: Meta, variable: VariableName, path: FieldPath | None) -> VariableTarget:
         return VariableTarget(variable, path or (), certain=False, span=self._span(meta))
 
-    def type_name(self, meta: Meta, file: str | None, tag: str | None, name: Token) -> TypeName:
-        return TypeName(str(name), tag or "", file or "", self._span(meta))
+    def tagged(self, meta: Meta, target: Target, mask: Written) -> Tagged:
+        return Tagged(target, mask, self._source(mask.span), self._span(meta))
 
-    def variable_name(self, meta: Meta, file: str | None, function: str | None, name: Token) -> VariableName:
-        return VariableName(str(name), function or "", file or "", self._span(meta))
+    def length(self, meta: Meta, target: Target, count: Written) -> Length:
+        return Length(target, count, self._source(count.span), self._span(meta))
 
-    def path(self, meta: Meta, *names: Token) -> FieldPath:
-        return tuple(FieldName(str(name), self._token_span(name)) for name in names)
+    def points(self, meta: Meta, target: Target, type_name: TypeName) -> Points:
+        return Points(target, type_name, self._span(meta))
 
-    new_path = path
+    def active(self, meta: Meta, target: Target, condition: Written) -> Active:
+        return Active(target, condition, self._source(condition.span), self._span(meta))
 
-    def file(self, meta: Meta, name: Token) -> str:
-        return _unquoted(name)
+    def opaque(self, meta: Meta, target: Target) -> Opaque:
+        return Opaque(target, self._span(meta))
 
-    def function(self, meta: Meta, name: Token) -> str:
-        return str(name)
-
-    def tag(self, meta: Meta, word: Token) -> str:
-        return str(word)
-
-    side = tag
-
-    def _span(self, meta: Meta) -> Span:
-        return Span(self._file, meta.line, meta.column, meta.end_line, meta.end_column)
-
-    def _token_span(self, token: Token) -> Span:
-        line, column = token.line or 1, token.column or 1
-        return Span(self._file, line, column, token.end_line or line, token.end_column or column)
-
-
-def _unquoted(token: Token) -> str:
-    return re.sub(r"\\(.)", r"\1", token[1:-1])
+    def precise(self, meta: Meta, target: Target) -> Precise:
+        return Precise(target, self._span(meta))

@@ -9,27 +9,32 @@ from gdb_mcr.annotations.labels import LACKING, Label
 from gdb_mcr.annotations.names import Miss, ProgramNames
 from gdb_mcr.annotations.pairs import Pair, variable_text
 from gdb_mcr.annotations.targets import TargetResolver
-from gdb_mcr.model.annotation import (
-    Annotations,
-    FieldPath,
+from gdb_mcr.model.annotation import Annotations, LibraryRule, Rule
+from gdb_mcr.model.place import Place, Side, Subject
+from gdb_mcr.model.program import Program
+from gdb_mcr.model.statement import (
+    Active,
     FreeType,
+    Length,
     LibraryPointsTo,
-    LibraryRule,
     NeverMergeLibrary,
     NeverMergeType,
+    Opaque,
     PlainBytes,
+    Points,
+    Precise,
     RenameField,
     RenameType,
     RenameVariable,
-    Rule,
     Statement,
+    Tagged,
     Target,
+    Transfer,
     Treat,
     Treatment,
     TypeName,
 )
-from gdb_mcr.model.place import Place, Side, Subject
-from gdb_mcr.model.program import Program
+from gdb_mcr.model.written import FieldPath
 from gdb_mcr.source import Problem, Span, did_you_mean
 
 Sources = Mapping[str, Sequence[str]]
@@ -87,6 +92,9 @@ class Checker:
                 self._plain(one)
             case RenameField() | RenameType() | RenameVariable() | FreeType():
                 pass
+            case Tagged() | Length() | Points() | Active() | Opaque() | Precise() | Transfer():
+                message = "this statement is not carried out by this version"
+                self._problem(Label.NOT_CARRIED_OUT, one.span, message)
 
     def _annotations(self, statements: Sequence[Statement]) -> Annotations:
         renames = self._pair.renames

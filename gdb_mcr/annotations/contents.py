@@ -5,10 +5,10 @@ from __future__ import annotations
 from gdb_mcr.annotations.labels import Label
 from gdb_mcr.annotations.names import Miss, ProgramNames
 from gdb_mcr.annotations.pairs import Pair
-from gdb_mcr.model.annotation import TypeName
 from gdb_mcr.model.datatype import TypeKind, TypeTable
 from gdb_mcr.model.layout import describe, element, holds_pointers
 from gdb_mcr.model.place import Place, Side
+from gdb_mcr.model.statement import TypeName
 
 _AGGREGATES = frozenset({TypeKind.STRUCT, TypeKind.UNION})
 

@@ -18,6 +18,7 @@ class Label(Enum):
     INCOMPLETE = "incomplete"
     UNEXPECTED = "unexpected"
     TOO_MANY = "too-many-errors"
+    TOO_DEEP = "too-deep"
     # Names.
     UNKNOWN_NAME = "unknown-name"
     UNKNOWN_TYPE = "unknown-type"
@@ -35,6 +36,8 @@ class Label(Enum):
     NOT_A_STRUCT = "not-a-struct"
     INCOMPLETE_TYPE = "incomplete-type"
     BAD_PATTERN = "bad-pattern"
+    # Statements that this version reads and cannot carry out yet.
+    NOT_CARRIED_OUT = "not-carried-out"
     # Statements that do not go together.
     STILL_EXISTS = "still-exists"
     DUPLICATE = "duplicate"

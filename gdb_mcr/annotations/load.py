@@ -11,8 +11,9 @@ from gdb_mcr.annotations.grammar import rule_files
 from gdb_mcr.annotations.labels import Label
 from gdb_mcr.annotations.syntax import parse_text
 from gdb_mcr.errors import InvalidAnnotations
-from gdb_mcr.model.annotation import Annotations, Statement
+from gdb_mcr.model.annotation import Annotations
 from gdb_mcr.model.program import Program
+from gdb_mcr.model.statement import Statement
 from gdb_mcr.source import Problem, Span
 
 MAX_BYTES = 1 << 20

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from gdb_mcr.annotations.labels import Label
-from gdb_mcr.model.annotation import TypeName, VariableName
 from gdb_mcr.model.datatype import DataType, Member, TypeKind
 from gdb_mcr.model.place import Side
 from gdb_mcr.model.program import Program, Variable
+from gdb_mcr.model.statement import TypeName, VariableName
 from gdb_mcr.source import did_you_mean
 
 _AGGREGATES = frozenset({TypeKind.STRUCT, TypeKind.UNION})

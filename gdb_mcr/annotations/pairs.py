@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gdb_mcr.annotations.names import Miss, ProgramNames
-from gdb_mcr.model.annotation import TypeName, VariableName
 from gdb_mcr.model.place import Place, Side, Subject
 from gdb_mcr.model.program import Program
+from gdb_mcr.model.statement import TypeName, VariableName
 from gdb_mcr.source import Span
 
 Path = tuple[str, ...]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from gdb_mcr.annotations.labels import LACKING, Label
 from gdb_mcr.annotations.names import Miss, ProgramNames
 from gdb_mcr.annotations.pairs import Pair
-from gdb_mcr.model.annotation import FieldPath, Target, Treatment, TypeName, TypeTarget, VariableName, VariableTarget
 from gdb_mcr.model.place import Place, Side
+from gdb_mcr.model.statement import Target, Treatment, TypeName, TypeTarget, VariableName, VariableTarget
+from gdb_mcr.model.written import FieldPath
 from gdb_mcr.source import Span, did_you_mean
 
 _OLD_NAMES_HINT = "targets are named as the old program names them"

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from gdb_mcr.annotations.names import ProgramNames
-from gdb_mcr.model.annotation import Annotations, TypeName
+from gdb_mcr.model.annotation import Annotations
 from gdb_mcr.model.datatype import DataType, TypeKind, TypeTable
 from gdb_mcr.model.layout import LayoutComparer
 from gdb_mcr.model.match import Match
 from gdb_mcr.model.place import Side
 from gdb_mcr.model.program import Function, Program
+from gdb_mcr.model.statement import TypeName
 from gdb_mcr.source import Span
 
 _TAGGED = frozenset({TypeKind.STRUCT, TypeKind.UNION, TypeKind.ENUM})

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gdb_mcr.comparison.differences import changed_types, constant_lines, lost_members, variable_name
-from gdb_mcr.model.annotation import Annotations, Treatment
+from gdb_mcr.model.annotation import Annotations
 from gdb_mcr.model.datatype import DataType, TypeKind
 from gdb_mcr.model.finding import Finding
 from gdb_mcr.model.layout import describe
 from gdb_mcr.model.match import Match
 from gdb_mcr.model.program import Function, Program
+from gdb_mcr.model.statement import Treatment
 
 LEAST_COMMON_PERCENT = 40
 """Of the smaller program's functions and variables; two builds of one server share far more."""

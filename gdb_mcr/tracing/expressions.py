@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from gdb_mcr.errors import UsageError
-from gdb_mcr.model.annotation import VariableName
+from gdb_mcr.model.statement import VariableName
 from gdb_mcr.source import Span
 
 _TOKEN = re.compile(

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from gdb_mcr.engine.records import OpFlag, ShapeFlag
-from gdb_mcr.model.annotation import Annotations, Treatment
+from gdb_mcr.model.annotation import Annotations
 from gdb_mcr.model.datatype import DataType
+from gdb_mcr.model.handler import Handler
+from gdb_mcr.model.statement import Treatment
 
 _FLAGS = {
     Treatment.KEEP_OLD: OpFlag.KEEP_OLD,
@@ -36,6 +38,7 @@ class Policy:
     """Types of O whose chunks are free memory: only the object itself is state."""
     plain_fields: frozenset[str] = frozenset()
     """Pointers of O to memory that never holds pointers: `Type.field`, `variable`."""
+    handlers: tuple[Handler, ...] = ()
 
     @staticmethod
     def of(annotations: Annotations) -> Policy:
@@ -51,6 +54,7 @@ class Policy:
             ruled_libraries=tuple((rule.pattern, rule.type_name) for rule in annotations.libraries),
             free_types=frozenset(annotations.free_types),
             plain_fields=frozenset(place.key for place in annotations.plain_pointers),
+            handlers=annotations.handlers,
         )
 
     def shape_flags(self, one: DataType) -> ShapeFlag:

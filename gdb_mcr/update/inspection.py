@@ -12,7 +12,6 @@ from gdb_mcr.debugger.base import Debugger
 from gdb_mcr.dwarf.identity import identify
 from gdb_mcr.dwarf.load import load_program
 from gdb_mcr.errors import McrError, TargetError
-from gdb_mcr.model.annotation import Statement
 from gdb_mcr.model.inspection import (
     AnnotationsResult,
     Change,
@@ -28,6 +27,7 @@ from gdb_mcr.model.inspection import (
 from gdb_mcr.model.program import Program
 from gdb_mcr.model.results import Build, CheckResult
 from gdb_mcr.model.startup_log import StartupLog
+from gdb_mcr.model.statement import Statement
 from gdb_mcr.runtime_abi.layout import ErrorKind
 from gdb_mcr.update.analysis import analyse, build_of, program_file
 from gdb_mcr.update.api import ProgramRef, UpdateOptions

@@ -1,3 +1,3 @@
 // expect: unknown-statement 2:1, unknown-statement 3:1
 renam conn.rbuf -> read_buffer;
-transfer conn;
+transform conn;

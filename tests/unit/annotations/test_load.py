@@ -10,8 +10,9 @@ import pytest
 from gdb_mcr.annotations.load import MAX_BYTES, load, parse_files
 from gdb_mcr.engine.records import ShapeFlag
 from gdb_mcr.errors import InvalidAnnotations
-from gdb_mcr.model.annotation import Annotations, Treatment
+from gdb_mcr.model.annotation import Annotations
 from gdb_mcr.model.place import Subject
+from gdb_mcr.model.statement import Treatment
 from gdb_mcr.tracing.policy import Policy
 from tests.support.small_programs import new_program, old_program
 

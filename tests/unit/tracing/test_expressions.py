@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from gdb_mcr.errors import UsageError
-from gdb_mcr.model.annotation import VariableName
+from gdb_mcr.model.statement import VariableName
 from gdb_mcr.tracing.expressions import Expression, Follow, Index, Member, parse_expression
 from gdb_mcr.tracing.navigation import Navigator, Spot
 from tests.support.type_builder import Types
