@@ -97,6 +97,8 @@ class ObjectFlag(IntFlag):
     HELD_INSIDE = 1 << 12
     SETTLED = 1 << 13
     OLD_WINS = 1 << 14
+    SUPPOSED = 1 << 15
+    LOOKED_INTO = 1 << 16
 
 
 class EventKind(IntEnum):

@@ -138,7 +138,9 @@ enum mcr_object_flag {
     MCR_OBJECT_RULED_OWNER = 1 << 11,    /* its library's words may point into ruled types */
     MCR_OBJECT_HELD_INSIDE = 1 << 12,    /* a likely pointer points to a field that N has elsewhere */
     MCR_OBJECT_SETTLED = 1 << 13,        /* free or plain by annotation: no other pointer's type counts */
-    MCR_OBJECT_OLD_WINS = 1 << 14        /* part of a linked structure that both sides changed: O's values count */
+    MCR_OBJECT_OLD_WINS = 1 << 14,       /* part of a linked structure that both sides changed: O's values count */
+    MCR_OBJECT_SUPPOSED = 1 << 15,       /* settled in the round of tracing before: only what settles it again counts */
+    MCR_OBJECT_LOOKED_INTO = 1 << 16     /* untyped, but typed places inside it were followed */
 };
 #define MCR_OBJECT_KIND_SHIFT 28
 

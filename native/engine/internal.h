@@ -52,7 +52,8 @@ struct mcr_engine {
     uint64_t deferred_count, deferred_room, deferred_walked;
     struct visits visits;   /* typed places inside untyped chunks that were met */
     uint8_t *site_bad;      /* by site: a disagreement disqualified it */
-    bool restart;           /* a type turned out to have tails: trace again */
+    bool restart;           /* a type turned out to have tails: trace again at once */
+    bool misled;            /* stale words were taken for pointers: trace again when all is known that can be */
     struct length *lengths; /* sorted by address */
     uint64_t length_count, length_room;
     struct mcr_event *events;

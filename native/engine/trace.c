@@ -12,6 +12,7 @@
 enum {
     LARGE = 1 << 16, /* bytes; what is larger is walked last, when there will be no further round */
     AHEAD = 16,      /* pointers of an array by which the memory that will be needed is asked for early */
+    MAX_MISLED = 16, /* rounds that stale words lead astray; two or three are usual */
 };
 
 static void push(struct mcr_engine *engine, uint32_t object) {
@@ -57,11 +58,11 @@ static void defer(struct mcr_engine *engine, uint32_t object, uint32_t type, uin
         engine->deferred[engine->deferred_count++] = (struct deferred){object, type, from, offset};
 }
 
-/* What other pointers have said of the chunk was read from stale words, and so was what followed: trace again. */
+/* If the chunk was taken for something else before, stale words were read, and what followed is wrong: trace again. */
 static void settle(struct mcr_engine *engine, uint32_t index, uint32_t type) {
     struct mcr_object *object = &engine->objects[index];
-    if (object->type != MCR_NONE)
-        engine->restart = true;
+    if (object->type != MCR_NONE || (object->flags & MCR_OBJECT_LOOKED_INTO))
+        engine->misled = true;
     object->type = type;
     object->flags |= MCR_OBJECT_SETTLED | MCR_OBJECT_PRECISE;
     push(engine, index);
@@ -78,6 +79,8 @@ static void claim(struct mcr_engine *engine, uint32_t index, uint64_t offset, ui
             settle(engine, index, wanted);
         return;
     }
+    if (object->flags & MCR_OBJECT_SUPPOSED)
+        return;
     if (object->type == MCR_NONE) {
         if (offset != 0 && mcr_visit(engine, object->address + offset, wanted))
             defer(engine, index, wanted, from, offset);
@@ -176,11 +179,12 @@ static void walk_object(struct mcr_engine *engine, uint32_t index) {
 
 /* A place of a type that N has in another form, inside a chunk without a type: what it points to may tell more. */
 static void walk_inside(struct mcr_engine *engine, const struct deferred *one) {
-    const struct mcr_object *object = &engine->objects[one->object];
+    struct mcr_object *object = &engine->objects[one->object];
     uint32_t size = engine->tables.types[one->type].size;
     if (!engine->tables.type_changed[one->type] || object->type != MCR_NONE || one->offset + size > object->size)
         return;
     const uint8_t *bytes = mcr_image_at(engine, MCR_IMAGE_THEIRS, object->address + one->offset, size);
+    object->flags |= MCR_OBJECT_LOOKED_INTO;
     if (bytes)
         walk(engine, one->object, one->type, bytes, size);
 }
@@ -204,11 +208,10 @@ static void drain(struct mcr_engine *engine) {
 static void trace_precise(struct mcr_engine *engine) {
     for (uint64_t i = 0; i < engine->object_count; i++) {
         struct mcr_object *object = &engine->objects[i];
-        bool is_root = object_kind(object) != MCR_OBJECT_CHUNK && object->type != MCR_NONE;
-        if (is_root)
-            object->flags |= MCR_OBJECT_PRECISE | MCR_OBJECT_REACHED;
-        if (is_root || (object->flags & MCR_OBJECT_SETTLED))
-            push(engine, (uint32_t)i);
+        if (object_kind(object) == MCR_OBJECT_CHUNK || object->type == MCR_NONE)
+            continue;
+        object->flags |= MCR_OBJECT_PRECISE | MCR_OBJECT_REACHED;
+        push(engine, (uint32_t)i);
     }
     drain(engine);
 }
@@ -242,7 +245,8 @@ static void trace_sites(struct mcr_engine *engine) {
         struct mcr_object *object = &engine->objects[i];
         uint32_t type = site_type(engine, object);
         if (object_kind(object) != MCR_OBJECT_CHUNK || object->type != MCR_NONE || type == MCR_NONE ||
-            is_vague(engine, type) || (object->flags & MCR_OBJECT_NEVER) || engine->site_bad[object->site])
+            is_vague(engine, type) || (object->flags & (MCR_OBJECT_NEVER | MCR_OBJECT_SUPPOSED)) ||
+            engine->site_bad[object->site])
             continue;
         if (object->size < engine->tables.types[type].size)
             object->flags |= MCR_OBJECT_TOO_SMALL;
@@ -255,38 +259,52 @@ static void trace_sites(struct mcr_engine *engine) {
 /* Typed pointers into chunks that stayed opaque: if their type changed, bytes of the old layout lie there (R1). */
 static void settle_deferred(struct mcr_engine *engine) {
     for (uint64_t i = 0; i < engine->deferred_count; i++) {
-        const struct deferred *one = &engine->deferred[i];
-        struct mcr_object *object = &engine->objects[one->object];
+        const struct deferred one = engine->deferred[i];
+        struct mcr_object *object = &engine->objects[one.object];
         if (object->type != MCR_NONE) {
-            claim(engine, one->object, one->offset, one->type, one->from);
-        } else if (engine->tables.type_changed[one->type]) {
+            claim(engine, one.object, one.offset, one.type, one.from);
+        } else if (engine->tables.type_changed[one.type]) {
             if (!(object->flags & MCR_OBJECT_INTERIOR_TYPED))
-                mcr_event_add(engine, MCR_EVENT_CHANGED_IN_OPAQUE, one->object, one->offset, one->type, one->from);
+                mcr_event_add(engine, MCR_EVENT_CHANGED_IN_OPAQUE, one.object, one.offset, one.type, one.from);
             object->flags |= MCR_OBJECT_INTERIOR_TYPED;
         }
     }
-    engine->deferred_count = 0;
+    engine->deferred_count = engine->deferred_walked = 0;
+}
+
+/* What was supposed to be free or plain, but no pointer of this round says so: what said it was read from stale words. */
+static void withdraw_suppositions(struct mcr_engine *engine) {
+    for (uint64_t i = 0; i < engine->object_count; i++) {
+        struct mcr_object *object = &engine->objects[i];
+        if ((object->flags & (MCR_OBJECT_SUPPOSED | MCR_OBJECT_SETTLED)) != MCR_OBJECT_SUPPOSED)
+            continue;
+        object->flags &= ~MCR_OBJECT_SUPPOSED;
+        engine->misled = true;
+    }
 }
 
 static void reset(struct mcr_engine *engine) {
     const uint32_t found = MCR_OBJECT_REACHED | MCR_OBJECT_PRECISE | MCR_OBJECT_SITE_TYPED | MCR_OBJECT_CONFLICT |
                            MCR_OBJECT_TOO_SMALL | MCR_OBJECT_IMMUTABLE | MCR_OBJECT_NONUPDATABLE |
-                           MCR_OBJECT_INTERIOR_TYPED | MCR_OBJECT_HELD_INSIDE;
+                           MCR_OBJECT_INTERIOR_TYPED | MCR_OBJECT_HELD_INSIDE | MCR_OBJECT_SETTLED |
+                           MCR_OBJECT_LOOKED_INTO;
     for (uint64_t i = 0; i < engine->object_count; i++) {
         struct mcr_object *object = &engine->objects[i];
+        if (object->flags & MCR_OBJECT_SETTLED)
+            object->flags |= MCR_OBJECT_SUPPOSED;
         object->flags &= ~found;
         object->parent = object->holder = MCR_NONE;
-        if (object->flags & MCR_OBJECT_SETTLED)
-            object->flags |= MCR_OBJECT_PRECISE;
-        else if (object_kind(object) == MCR_OBJECT_CHUNK)
+        if (object_kind(object) == MCR_OBJECT_CHUNK)
             object->type = MCR_NONE;
     }
+    for (uint32_t i = 0; engine->misled && i < engine->tables.type_count; i++)
+        engine->tables.type_flags[i] &= ~MCR_TYPE_TAIL;
     memset(&engine->statistics, 0, sizeof engine->statistics);
     memset(engine->site_bad, 0, engine->tables.site_count + 1);
     engine->work[0].count = engine->work[1].count = engine->deferred_count = engine->deferred_walked =
         engine->event_count = 0;
     mcr_visits_clear(engine);
-    engine->restart = false;
+    engine->restart = engine->misled = false;
 }
 
 static void count_objects(struct mcr_engine *engine) {
@@ -303,6 +321,20 @@ static void count_objects(struct mcr_engine *engine) {
     }
 }
 
+/* A round finds all types, or what the next one must know: a type whose chunks have tails, a chunk that is free. */
+static void trace_round(struct mcr_engine *engine) {
+    reset(engine);
+    trace_precise(engine);
+    if (!engine->restart)
+        trace_sites(engine);
+    while (!engine->restart && engine->deferred_count) {
+        settle_deferred(engine);
+        drain(engine);
+    }
+    if (!engine->restart && !engine->misled)
+        withdraw_suppositions(engine);
+}
+
 int mcr_engine_trace(struct mcr_engine *engine) {
     if (!mcr_visits_can_hold(engine->tables.type_count))
         return -E2BIG;
@@ -310,15 +342,13 @@ int mcr_engine_trace(struct mcr_engine *engine) {
     engine->site_bad = calloc(engine->tables.site_count + 1, 1);
     if (!engine->site_bad)
         return -ENOMEM;
-    do { /* each round ends in success or marks one more type as having tails */
-        reset(engine);
-        trace_precise(engine);
-        if (!engine->restart)
-            trace_sites(engine);
-        if (!engine->restart)
-            settle_deferred(engine);
-        drain(engine);
-    } while (engine->restart);
+    uint32_t misled = 0;
+    do {
+        trace_round(engine);
+        misled += engine->misled;
+    } while ((engine->restart || engine->misled) && misled < MAX_MISLED);
+    if (engine->misled)
+        return -ELOOP;
     mcr_scan_objects(engine);
     count_objects(engine);
     return engine->failure;

@@ -10,7 +10,7 @@ import struct
 
 from gdb_mcr.engine.records import EventKind, ObjectFlag
 from gdb_mcr.tracing.policy import Policy
-from tests.support.transfer_rig import HEAP, Outcome, Rig
+from tests.support.transfer_rig import HEAP, NEW_HEAP, Outcome, Rig
 from tests.support.type_builder import Types
 
 FREE, LIVE, BUFFER = 0x000, 0x100, 0x200
@@ -32,6 +32,7 @@ class CacheRig:
         new_conn = new.struct("conn", 16, ("resp", 0, new.pointer(new_resp)), ("buf", 8, new.pointer(new.char)))
         head, new_head = old.pointer(self.free), new.pointer(-1)
         self.rig.variable(0, head, 0, new_head)
+        self.rig.variable(8, old.pointer(head), 8, new.pointer(new_head))
         self.rig.variable(16, conn, 16, new_conn)
         self.rig.policy = Policy(
             free_types=frozenset({self.free}) if free else frozenset(),
@@ -48,6 +49,10 @@ class CacheRig:
 
     def put(self, offset: int, *words: int) -> None:
         struct.pack_into(f"<{len(words)}Q", self.rig.heap, offset, *words)
+
+    def end_list_at(self, offset: int) -> None:
+        """Lets a second variable point to the last free object, where the next one would be linked in."""
+        struct.pack_into("<Q", self.rig.theirs, 8, HEAP + offset)
 
     def run(self) -> Outcome:
         struct.pack_into("<Q", self.rig.theirs, 0, HEAP + FREE)
@@ -82,6 +87,18 @@ def test_a_free_list_is_followed_to_its_end() -> None:
     cache.put(BUFFER, 0)
     outcome = cache.run()
     assert outcome.flags[HEAP + BUFFER] & ObjectFlag.SETTLED
+
+
+def test_what_stale_words_behind_a_free_object_lead_to_is_not_free() -> None:
+    """The list's end is a pointer to a pointer: a chunk that is not known to be free yet looks like a table of them."""
+    cache = CacheRig(free=True)
+    cache.put(FREE, 0, HEAP + LIVE)
+    cache.put(LIVE, 1, HEAP + LIVE)
+    cache.end_list_at(FREE)
+    outcome = cache.run()
+    assert outcome.flags[HEAP + FREE] & ObjectFlag.SETTLED
+    assert not outcome.flags[HEAP + LIVE] & ObjectFlag.SETTLED
+    assert struct.unpack_from("<QQQ", outcome.moved[NEW_HEAP]) == (1, 0, NEW_HEAP), "it has N's layout"
 
 
 def test_a_buffer_that_clients_fill_holds_nothing_in_place_once_it_is_said_to_be_bytes() -> None:
