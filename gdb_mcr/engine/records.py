@@ -6,6 +6,8 @@ import ctypes
 from ctypes import c_uint8, c_uint16, c_uint32, c_uint64, c_void_p
 from enum import IntEnum, IntFlag
 
+from gdb_mcr.engine.handler_records import HandlerRow, StepRow
+
 NONE = 0xFFFFFFFF
 """MCR_NONE: no type, no object, no program."""
 
@@ -57,6 +59,7 @@ class OpCode(IntEnum):
     DROPPED = 9
     KEEP = 10
     NESTED = 11
+    HANDLER = 12
 
 
 class OpFlag(IntFlag):
@@ -68,6 +71,7 @@ class OpFlag(IntFlag):
     KEEP_NEW = 4
     COUNTER = 8
     RULED = 16
+    HANDLED = 32
 
 
 class ObjectKind(IntEnum):
@@ -116,6 +120,8 @@ class EventKind(IntEnum):
     MIXED = 10
     STRUCTURE = 11
     ELEMENT = 12
+    HANDLER_FAILED = 13
+    HANDLED_RANGE = 14
 
 
 class Extent(ctypes.Structure):
@@ -298,11 +304,15 @@ class Tables(ctypes.Structure):
         ("type_programs", ctypes.POINTER(c_uint32)),
         ("type_flags", ctypes.POINTER(c_uint8)),
         ("type_changed", ctypes.POINTER(c_uint8)),
+        ("handlers", ctypes.POINTER(HandlerRow)),
+        ("steps", ctypes.POINTER(StepRow)),
         ("type_count", c_uint32),
         ("program_count", c_uint32),
         ("op_count", c_uint32),
         ("symbol_count", c_uint32),
         ("site_count", c_uint32),
+        ("handler_count", c_uint32),
+        ("step_count", c_uint32),
         ("reserved", c_uint32),
         ("own_fds", ctypes.POINTER(c_uint32)),
         ("own_fd_count", c_uint64),

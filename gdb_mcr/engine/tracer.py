@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from gdb_mcr.engine.handler_records import HandlerRow, StepRow
 from gdb_mcr.engine.hints import Hints
 from gdb_mcr.engine.library import Prototype, declare
 from gdb_mcr.engine.records import (
@@ -41,7 +42,7 @@ _PROTOTYPES: dict[str, Prototype] = {
     "mcr_engine_create": (_HANDLE, ()),
     "mcr_engine_destroy": (None, (_HANDLE,)),
     "mcr_engine_set_image": (None, (_HANDLE, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_uint32)),
-    "mcr_engine_set_tables": (None, (_HANDLE, ctypes.c_void_p)),
+    "mcr_engine_set_tables": (ctypes.c_int, (_HANDLE, ctypes.c_void_p)),
     "mcr_engine_add_objects": (ctypes.c_int, (_HANDLE, ctypes.c_void_p, ctypes.c_uint64)),
     "mcr_engine_add_chunks": (
         ctypes.c_int,
@@ -110,6 +111,8 @@ class EngineTables:
     ops: list[Op] = field(default_factory=list)
     enums: list[EnumEntry] = field(default_factory=list)
     symbols: list[Symbol] = field(default_factory=list)
+    handlers: list[HandlerRow] = field(default_factory=list)
+    steps: list[StepRow] = field(default_factory=list)
     site_shapes: Sequence[int] = ()
     own_fds: Sequence[int] = ()
     """Descriptor numbers that only N has."""
@@ -158,7 +161,10 @@ class Tracer:
         self._library.mcr_engine_set_image(self._handle, int(kind), rows, len(extents))
 
     def set_tables(self, tables: EngineTables) -> None:
-        """Hands over types, conversion programs and symbols; may be called again with programs added."""
+        """Hands over types, conversion programs and symbols; may be called again with programs added.
+
+        :raises EngineError: the steps of a handler are not sound.
+        """
         rows = Tables()
         arrays: dict[str, ctypes.Array[ctypes.Structure]] = {
             "types": _array(Shape, tables.shapes),
@@ -167,6 +173,8 @@ class Tracer:
             "ops": _array(Op, tables.ops),
             "enums": _array(EnumEntry, tables.enums),
             "symbols": _array(Symbol, tables.symbols),
+            "handlers": _array(HandlerRow, tables.handlers),
+            "steps": _array(StepRow, tables.steps),
         }
         for name, values in arrays.items():
             pointer = ctypes.cast(values, ctypes.POINTER(values._type_))
@@ -187,10 +195,11 @@ class Tracer:
             setattr(rows, name, ctypes.cast(view, ctypes.POINTER(ctypes.c_uint8)))
         rows.type_count, rows.program_count, rows.op_count = len(tables.shapes), len(tables.programs), len(tables.ops)
         rows.symbol_count, rows.site_count = len(tables.symbols), len(tables.site_shapes)
+        rows.handler_count, rows.step_count = len(tables.handlers), len(tables.steps)
         rows.own_fd_count = len(tables.own_fds)
         rows.image_start, rows.image_end = tables.image.start, tables.image.end
         rows.text_start, rows.text_end = tables.text.start, tables.text.end
-        self._library.mcr_engine_set_tables(self._handle, ctypes.byref(rows))
+        self._check(self._library.mcr_engine_set_tables(self._handle, ctypes.byref(rows)), "reading its tables")
 
     def add_objects(self, objects: Sequence[Object]) -> None:
         """Adds state objects one by one (globals, library data, mappings)."""

@@ -8,9 +8,14 @@ from gdb_mcr.model.datatype import DataType, Member, TypeKind, TypeTable
 class LayoutComparer:
     """Compares types of two programs member by member; sizes alone lie (SERVERS.md, "Sizes lie")."""
 
-    def __init__(self, old: TypeTable, new: TypeTable, *, by_constants: bool = True) -> None:
-        """:param by_constants: whether an enum with renumbered constants is another type."""
+    def __init__(
+        self, old: TypeTable, new: TypeTable, *, by_constants: bool = True, handled: frozenset[int] = frozenset()
+    ) -> None:
+        """:param by_constants: whether an enum with renumbered constants is another type.
+        :param handled: types of O that are never the same, since a transfer handler changes what they hold.
+        """
         self._by_constants = by_constants
+        self._handled = handled
         self._old = old
         self._new = new
         self._known: dict[tuple[int, int], bool] = {}
@@ -26,6 +31,8 @@ class LayoutComparer:
         old, new = self._old.strip(old_index), self._new.strip(new_index)
         if old is None or new is None:
             return old is new
+        if old.index in self._handled:
+            return False
         by_constants = self._by_constants and TypeKind.ENUM in (old.kind, new.kind)
         if is_integral(old) and is_integral(new) and not by_constants:
             return old.size == new.size and old.signed == new.signed

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from gdb_mcr.engine.records import NONE, EnumEntry, Op, OpCode, OpFlag, Program, ShapeFlag, ShapeKind
 from gdb_mcr.model.datatype import DataType, Member, TypeKind, TypeTable
 from gdb_mcr.model.layout import LayoutComparer, describe, enum_changes, flat_members, is_integral
+from gdb_mcr.tracing.handled import NOT_HANDLED, Handled, HandlerIndex
 from gdb_mcr.tracing.policy import Policy
 from gdb_mcr.tracing.shapes import leaves, union_leaves
 from gdb_mcr.units import WORD
@@ -34,12 +35,13 @@ class _At:
     names: tuple[str, ...]
     """The same place under each name a user may use: Type.path of every enclosing named struct, variable.path."""
     flags: OpFlag = OpFlag.NONE
+    handled: Handled = NOT_HANDLED
 
     def member(self, old: int, new: int, name: str, struct_name: str) -> _At:
         names = tuple(f"{one}.{name}" for one in self.names)
         if struct_name:
             names = (*names, f"{struct_name}.{name}")
-        return _At(self.old + old, self.new + new, names, self.flags)
+        return _At(self.old + old, self.new + new, names, self.flags, self.handled.old(name))
 
 
 class ProgramCompiler:
@@ -50,19 +52,29 @@ class ProgramCompiler:
         self._new = new
         self._policy = policy
         self._layout = layout
+        self.handlers = HandlerIndex(policy.handlers)
         self.ops: list[Op] = []
         self.enums: list[EnumEntry] = []
         self.programs: list[Program] = []
         self.dropped: list[DroppedField] = []
-        self._known: dict[tuple[int, int, str], int] = {}
+        self._known: dict[tuple[int, int, str, int], int] = {}
         self._same: ProgramCompiler | None = None
 
-    def program(self, old_index: int, new_index: int, variable: str = "") -> int:
-        """Index of the program for a pair of types; `variable` names a global that policies may speak of."""
-        key = (old_index, new_index, variable if self._speaks_of(variable) else "")
+    def program(self, old_index: int, new_index: int, variable: str = "", handler: int = NONE) -> int:
+        """Index of the program for a pair of types; `variable` names a global that policies may speak of.
+
+        :param handler: number of a handler of that very variable.
+        """
+        key = (old_index, new_index, variable if self._speaks_of(variable) else "", handler)
         if key not in self._known:
-            self._known[key] = self._compile(old_index, new_index, key[2])
+            self._known[key] = self._compile(*key)
         return self._known[key]
+
+    def conversion(self, old_index: int, new_index: int) -> tuple[int, int]:
+        """Ops that convert one type to another in the midst of a handler: the first one, and how many."""
+        first = len(self.ops)
+        self._type(old_index, new_index, _At(0, 0, ()))
+        return first, len(self.ops) - first
 
     def as_is(self, index: int) -> int:
         """The program for a type without a counterpart in N: the layout stays, pointers are translated."""
@@ -77,11 +89,13 @@ class ProgramCompiler:
         named = (*policy.field_flags, *policy.dropped, *policy.renamed_fields)
         return bool(variable) and any(name == variable or name.startswith(variable + ".") for name in named)
 
-    def _compile(self, old_index: int, new_index: int, variable: str) -> int:
+    def _compile(self, old_index: int, new_index: int, variable: str, handler: int) -> int:
         first = len(self.ops)
         old, new = self._old.strip(old_index), self._new.strip(new_index)
         names = (variable,) if variable else ()
-        self._type(old_index, new_index, _At(0, 0, names, self._policy.op_flags(*names)))
+        at = _At(0, 0, names, self._policy.op_flags(*names), self.handlers.handled(handler))
+        self._type(old_index, new_index, at)
+        self._handle(handler, at)
         row = Program(
             first=first,
             count=len(self.ops) - first,
@@ -90,7 +104,7 @@ class ProgramCompiler:
             old_type=NONE,
             new_type=NONE,
             tail_program=NONE,
-            identical=int(self._layout.same(old_index, new_index) and not variable),
+            identical=int(self._layout.same(old_index, new_index) and not variable and handler == NONE),
         )
         self.programs.append(row)
         index = len(self.programs) - 1
@@ -121,7 +135,7 @@ class ProgramCompiler:
     ) -> Op:
         op = Op(
             code=code,
-            flags=int(at.flags),
+            flags=int(at.flags | OpFlag.HANDLED if at.handled.is_written else at.flags),
             old_bytes=old_bytes,
             new_bytes=new_bytes,
             old_offset=at.old,
@@ -133,13 +147,26 @@ class ProgramCompiler:
         return op
 
     def _drop(self, at: _At, size: int, reason: str) -> None:
-        if size == 0 or any(name in self._policy.dropped for name in at.names):
+        is_handled = at.handled.is_read or at.handled.is_written
+        if size == 0 or is_handled or any(name in self._policy.dropped for name in at.names):
             return
         path = at.names[-1] if at.names else "?"
         self.dropped.append(DroppedField(len(self.dropped), path, reason))
         self._emit(OpCode.DROPPED, at, length=size, aux=len(self.dropped) - 1)
 
+    # A type's own conversion, and then its handler.
     def _type(self, old_index: int, new_index: int, at: _At) -> None:
+        old, new = self._old.strip(old_index), self._new.strip(new_index)
+        handler = self.handlers.of_type(old.index, new.index) if old and new else NONE
+        self._by_type(old_index, new_index, replace(at, handled=at.handled | self.handlers.handled(handler)))
+        if not at.handled.is_written:
+            self._handle(handler, at)
+
+    def _handle(self, handler: int, at: _At) -> None:
+        if handler != NONE:
+            self._emit(OpCode.HANDLER, replace(at, handled=NOT_HANDLED), aux=handler)
+
+    def _by_type(self, old_index: int, new_index: int, at: _At) -> None:
         if self._is_never(old_index):
             self._emit(OpCode.KEEP, at, old_bytes=1, length=self._size(old_index))
             return
@@ -226,7 +253,7 @@ class ProgramCompiler:
     def _loop(self, old: DataType, new: DataType, at: _At, count: int, old_stride: int, new_stride: int) -> None:
         loop = self._emit(OpCode.LOOP, at, aux=count)
         body = len(self.ops)
-        self._type(old.target, new.target, _At(0, 0, at.names, at.flags))
+        self._type(old.target, new.target, _At(0, 0, at.names, at.flags, at.handled))
         loop.length = len(self.ops) - body
         loop.old_stride, loop.new_stride = old_stride, new_stride
         if not loop.length:
@@ -244,7 +271,8 @@ class ProgramCompiler:
                 self._drop_member(member, place)
                 continue
             taken.add(target.name)
-            self._member(member, target, replace(place, new=at.new + target.offset))
+            handled = place.handled.new(target.name.split("."))
+            self._member(member, target, replace(place, new=at.new + target.offset, handled=handled))
 
     def _drop_member(self, member: Member, place: _At) -> None:
         size = (member.bit_offset + member.bit_size + 7) // 8 if member.bit_size else self._size(member.type)
@@ -287,7 +315,7 @@ class ProgramCompiler:
                 self._leaf(leaf.kind, leaf.size, replace(at, old=at.old + leaf.offset, new=at.new + leaf.offset))
         elif leaves(self._old, old.index) == leaves(self._new, new.index):
             self._emit(OpCode.OPAQUE, at, length=old.size)
-        else:
+        elif not at.handled.reads and not at.handled.writes:
             self._drop(at, old.size, "a union whose alternatives changed")
 
     def _leaf(self, kind: ShapeKind, size: int, at: _At) -> None:

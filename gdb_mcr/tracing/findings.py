@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from gdb_mcr.engine.handler_records import HandlerFailure
 from gdb_mcr.engine.records import NONE, Event, EventKind, ObjectKind
 from gdb_mcr.model.finding import Finding
 from gdb_mcr.model.layout import describe
@@ -13,6 +14,19 @@ from gdb_mcr.tracing.transfer import StateTransfer
 
 MAX_FIELDS = 4
 """Fields named in a warning about values that both sides changed."""
+
+
+FAILURES = {
+    HandlerFailure.DIVISION: "division by zero, or one whose result is too large",
+    HandlerFailure.SHIFT: "a shift by more bits than there are",
+    HandlerFailure.INDEX: "an index behind the array's end",
+    HandlerFailure.OUTSIDE: "a place outside the object",
+    HandlerFailure.POINTER: "a pointer that leads into none of the old server's objects",
+    HandlerFailure.LONG: "its loops go on for too long",
+    HandlerFailure.NUMBER: "a floating point number too large for any integer",
+    HandlerFailure.NESTED: "handlers convert parts that have handlers which convert parts, too deep",
+}
+"""Why a transfer handler ended early, in the user's terms."""
 
 
 class FindingWriter:
@@ -36,6 +50,8 @@ class FindingWriter:
             EventKind.NO_HOME: self._no_home,
             EventKind.MIXED: self._mixed,
             EventKind.STRUCTURE: self._structure,
+            EventKind.HANDLER_FAILED: self._handler_failed,
+            EventKind.HANDLED_RANGE: self._handled_range,
         }
 
     def findings(self, only: int = NONE) -> list[Finding]:
@@ -103,6 +119,24 @@ class FindingWriter:
         program = executable.program
         function = next((one for one in program.functions if one.start <= inside < one.end), None)
         return function.name if function is not None else f"{address:#x}"
+
+    def _handler_failed(self, event: Event) -> Finding:
+        why = FAILURES[HandlerFailure(event.value)]
+        return self._by_handler(event, f"cannot be computed for {self._field(event)}: {why}")
+
+    def _handled_range(self, event: Event) -> Finding:
+        text = f"gives a value that does not fit, {event.value:#x}, for {self._field(event)}"
+        return self._by_handler(event, text)
+
+    # The value goes nowhere, so that this is no loss that a user may allow.
+    def _by_handler(self, event: Event, text: str) -> Finding:
+        steps = self._transfer.steps
+        span, handler = (
+            steps.spans[event.detail],
+            self._transfer.compiler.handlers.handlers[steps.handler_of(event.detail)],
+        )
+        subject = f"{handler.place.name}:{span.line}"
+        return Finding(f"R15:{subject}", "R15", True, f"{span}: {text}", self._path(event.object), "")
 
     def _type_conflict(self, event: Event) -> Finding:
         one = self._transfer.tracer.objects()[event.object]

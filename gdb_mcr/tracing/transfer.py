@@ -27,10 +27,13 @@ from gdb_mcr.model.match import Match
 from gdb_mcr.model.program import Program, Variable
 from gdb_mcr.tracing.areas import global_variables, text_range, without_overlaps, writable_areas
 from gdb_mcr.tracing.conversion import DroppedField, ProgramCompiler
+from gdb_mcr.tracing.handled import HandlerIndex
+from gdb_mcr.tracing.handlers import compile_handlers
 from gdb_mcr.tracing.policy import Policy
 from gdb_mcr.tracing.shapes import ShapeCompiler
 from gdb_mcr.tracing.sides import ChunkPair, LoadedModule, Side, Site
 from gdb_mcr.tracing.sites import SiteResolver
+from gdb_mcr.tracing.steps import StepTable
 from gdb_mcr.units import Range
 
 
@@ -61,8 +64,9 @@ class StateTransfer:
         self._policy = policy
         old_types, new_types = old.executable.program.types, new.executable.program.types
         self.shapes = ShapeCompiler(old_types, policy.shape_flags, policy.plain_fields)
-        self.layout = LayoutComparer(old_types, new_types)
+        self.layout = LayoutComparer(old_types, new_types, handled=HandlerIndex(policy.handlers).types)
         self.compiler = ProgramCompiler(old_types, new_types, policy, self.layout)
+        self.steps = StepTable()
         self.resolver = SiteResolver(old, policy)
         self._tables = EngineTables([], [], bytearray(), bytearray(), [])
         self._pairs: list[Pair] = []
@@ -89,6 +93,8 @@ class StateTransfer:
     def compile(self) -> None:
         """Does ahead of time, before O stands still, what depends on the programs alone."""
         variables = global_variables(self.old.executable.program)
+        compile_handlers(self.compiler, self.steps, self.old.executable, self.new.executable.program)
+        self._tables.handlers, self._tables.steps = self.steps.handlers, self.steps.steps
         self._compile_types(variables)
         for variable in variables:
             self._globals.append(self._global(variable))
@@ -237,7 +243,8 @@ class StateTransfer:
         there = self.counterpart(variable)
         if there is not None:
             pair.new_address, pair.new_size = new.bias + there.address, there.size
-            pair.program = self.compiler.program(variable.type, there.type, variable.name)
+            handler = self.compiler.handlers.of_variable(self._variable_index[id(variable)])
+            pair.program = self.compiler.program(variable.type, there.type, variable.name, handler)
         return pair
 
     def _library_areas(self) -> list[Range]:

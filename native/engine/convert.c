@@ -320,8 +320,14 @@ static void run(struct mcr_engine *engine, struct conversion *c, const struct mc
     for (uint32_t i = 0; i < count; i++) {
         const struct mcr_op *op = &ops[i];
         uint64_t old_offset = old_start + op->old_offset, new_offset = new_start + op->new_offset;
-        if (op->code == MCR_OP_NESTED)
+        if (op->code == MCR_OP_NESTED || (op->flags & MCR_OPFLAG_HANDLED)) {
+            i += op->code == MCR_OP_LOOP ? op->length : 0;
             continue;
+        }
+        if (op->code == MCR_OP_HANDLER) {
+            mcr_handle(engine, c, op, old_offset, new_offset);
+            continue;
+        }
         if (op->code == MCR_OP_KEEP) { /* where N has nothing, a lock moves as it is */
             if (op->old_bytes && !c->ours && inside(c, old_offset + op->length, new_offset + op->length))
                 memmove(c->out + new_offset, c->theirs + old_offset, op->length);
@@ -339,6 +345,11 @@ static void run(struct mcr_engine *engine, struct conversion *c, const struct mc
         }
         i += op->length;
     }
+}
+
+void mcr_convert_ops(struct mcr_engine *engine, struct conversion *conversion, uint32_t first, uint32_t count,
+                     uint64_t old_offset, uint64_t new_offset) {
+    run(engine, conversion, engine->tables.ops + first, count, old_offset, new_offset);
 }
 
 void mcr_convert(struct mcr_engine *engine, uint32_t program, struct conversion *conversion) {

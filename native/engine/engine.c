@@ -55,6 +55,12 @@ void mcr_engine_destroy(struct mcr_engine *engine) {
     free(engine->patches);
     free(engine->patch_bytes);
     free(engine->scratch);
+    free(engine->readers);
+    free(engine->given_up);
+    free(engine->stores);
+    free(engine->sides);
+    free(engine->results);
+    free(engine->result_bytes);
     free(engine->touched);
     free(engine);
 }
@@ -63,9 +69,10 @@ void mcr_engine_set_image(struct mcr_engine *engine, uint32_t kind, const struct
     engine->images[kind] = (struct image){extents, count};
 }
 
-void mcr_engine_set_tables(struct mcr_engine *engine, const struct mcr_tables *tables) {
+int mcr_engine_set_tables(struct mcr_engine *engine, const struct mcr_tables *tables) {
     engine->tables = *tables;
     mcr_types_learn(engine);
+    return mcr_handlers_learn(engine);
 }
 
 int mcr_engine_add_objects(struct mcr_engine *engine, const struct mcr_object *objects, uint64_t count) {

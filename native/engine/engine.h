@@ -9,6 +9,7 @@
 #ifndef MCR_ENGINE_H
 #define MCR_ENGINE_H
 
+#include "handlers.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -79,7 +80,8 @@ enum mcr_op_code {
     MCR_OP_BITS = 8,    /* old_bytes/new_bytes = widths; aux = old bit << 16 | new bit, from the byte offsets */
     MCR_OP_DROPPED = 9, /* length old bytes without a home; aux = id for the finding */
     MCR_OP_KEEP = 10,   /* length new bytes that stay N's; old_bytes = 1: O has it too (never-merged), 0: added */
-    MCR_OP_NESTED = 11  /* no bytes: an aggregate of `length` old bytes starts here (for interior pointers) */
+    MCR_OP_NESTED = 11, /* no bytes: an aggregate of `length` old bytes starts here (for interior pointers) */
+    MCR_OP_HANDLER = 12 /* no bytes: handler `aux` runs on the aggregate that starts here */
 };
 
 enum mcr_op_flag {
@@ -87,7 +89,8 @@ enum mcr_op_flag {
     MCR_OPFLAG_KEEP_OLD = 2, /* annotation: O's value whatever the base says */
     MCR_OPFLAG_KEEP_NEW = 4,
     MCR_OPFLAG_COUNTER = 8, /* theirs + ours - base */
-    MCR_OPFLAG_RULED = 16   /* opaque bytes inside an object of a ruled type */
+    MCR_OPFLAG_RULED = 16,  /* opaque bytes inside an object of a ruled type */
+    MCR_OPFLAG_HANDLED = 32 /* a handler sets what stands there in N; the op tells only where that is */
 };
 
 struct mcr_op {
@@ -203,7 +206,9 @@ enum mcr_event_kind {
     MCR_EVENT_MIXED = 10,  /* R11: the object took fields from O while another one, at `offset`, has N's own value */
     MCR_EVENT_STRUCTURE =
         11, /* R11: N has linked it otherwise; its structure is O's; detail = the structure's first object */
-    MCR_EVENT_ELEMENT = 12 /* the array element at `offset` took fields from O and has others of N's */
+    MCR_EVENT_ELEMENT = 12,        /* the array element at `offset` took fields from O and has others of N's */
+    MCR_EVENT_HANDLER_FAILED = 13, /* R15: detail = step, value = enum mcr_handler_failure */
+    MCR_EVENT_HANDLED_RANGE = 14   /* R15: detail = the step that stored `value`, which does not fit there */
 };
 
 struct mcr_event {
@@ -237,7 +242,9 @@ struct mcr_tables {
     const uint32_t *type_programs; /* by O type: program to its N type, MCR_NONE = identical */
     uint8_t *type_flags;           /* by O type: enum mcr_type_flag, found out while tracing */
     uint8_t *type_changed;         /* by O type: 1 = layout differs in N */
-    uint32_t type_count, program_count, op_count, symbol_count, site_count, reserved;
+    const struct mcr_handler *handlers;
+    const struct mcr_step *steps;
+    uint32_t type_count, program_count, op_count, symbol_count, site_count, handler_count, step_count, reserved;
     const uint32_t *own_fds; /* descriptor numbers that only N has, ascending: O's slots for them are stale */
     uint64_t own_fd_count;
     uint64_t image_start, image_end; /* O's executable */
@@ -250,7 +257,8 @@ MCR_EXPORT struct mcr_engine *mcr_engine_create(void);
 MCR_EXPORT void mcr_engine_destroy(struct mcr_engine *engine);
 MCR_EXPORT void mcr_engine_set_image(struct mcr_engine *engine, uint32_t kind, const struct mcr_extent *extents,
                                      uint32_t count);
-MCR_EXPORT void mcr_engine_set_tables(struct mcr_engine *engine, const struct mcr_tables *tables);
+/* -EINVAL: the steps of a handler are not sound. */
+MCR_EXPORT int mcr_engine_set_tables(struct mcr_engine *engine, const struct mcr_tables *tables);
 MCR_EXPORT int mcr_engine_add_objects(struct mcr_engine *engine, const struct mcr_object *objects, uint64_t count);
 /* Live chunks from packed columns. `site_flags` by site: object flags that the chunk's owner brings (NEVER, RULED_OWNER). */
 MCR_EXPORT int mcr_engine_add_chunks(struct mcr_engine *engine, uint64_t count, const uint64_t *addresses,

@@ -30,6 +30,16 @@ struct length { /* four bytes that tell the length of a table which N has longer
     uint64_t address;
 };
 
+struct store { /* into N's object, by a handler that merges */
+    uint64_t offset, size;
+};
+
+struct deferred_result { /* of a conversion in place, whose object other handlers still read as O left it */
+    uint64_t address, size;
+    uint64_t offset; /* in `results` */
+    uint8_t *place;
+};
+
 struct stretch { /* of addresses: moved.c */
     uint64_t start, size;
 };
@@ -64,6 +74,18 @@ struct mcr_engine {
     uint64_t patch_size, patch_bytes_room;
     uint8_t *scratch;
     uint64_t scratch_room;
+    uint8_t *readers;       /* by program: its handlers read O's memory outside the object */
+    bool *given_up;         /* by handler: its loops went on for too long, it is not run again */
+    uint32_t handler_depth; /* of handlers that run inside handlers */
+    struct store *stores;
+    uint64_t store_count, store_room;
+    uint8_t *sides; /* N's object as made of O's, and of the base's */
+    uint64_t sides_room;
+    bool defers;
+    struct deferred_result *results;
+    uint64_t result_count, result_room;
+    uint8_t *result_bytes;
+    uint64_t result_size, result_bytes_room;
     struct stretch stretches[MAX_STRETCHES];
     uint32_t stretch_count;
     struct mcr_touched *touched;
@@ -193,9 +215,19 @@ struct conversion {
     uint64_t all_taken, all_kept; /* pointers counted, too */
 };
 void mcr_convert(struct mcr_engine *engine, uint32_t program, struct conversion *conversion);
+/* `count` ops from `first` on, whose offsets are relative to these. */
+void mcr_convert_ops(struct mcr_engine *engine, struct conversion *conversion, uint32_t first, uint32_t count,
+                     uint64_t old_offset, uint64_t new_offset);
 void mcr_convert_opaque(struct mcr_engine *engine, struct conversion *conversion, uint64_t old_offset,
                         uint64_t new_offset, uint64_t length);
 /* The words of an opaque object that stays where it is: only those that point to what moved are stored again. */
 void mcr_fix_words(struct mcr_engine *engine, uint8_t *bytes, uint64_t address, uint64_t size, bool ruled);
+
+/* handler.c */
+void mcr_handle(struct mcr_engine *engine, struct conversion *conversion, const struct mcr_op *op, uint64_t old_offset,
+                uint64_t new_offset);
+
+/* handler_verify.c */
+int mcr_handlers_learn(struct mcr_engine *engine); /* -EINVAL: not sound; -ENOMEM */
 
 #endif

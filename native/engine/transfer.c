@@ -20,6 +20,31 @@ static uint8_t *patch(struct mcr_engine *engine, uint64_t address, uint64_t size
     return bytes;
 }
 
+/* Bytes for an object that stays where it is: into the THEIRS image, later if handlers still read there. */
+static void put_in_place(struct mcr_engine *engine, uint64_t address, uint8_t *place, const uint8_t *out,
+                         uint64_t size) {
+    if (!engine->defers) {
+        memcpy(place, out, size);
+        mcr_rewritten(engine, address, size);
+        return;
+    }
+    if (!mcr_grow(engine, &engine->results, &engine->result_room, engine->result_count + 1, sizeof *engine->results) ||
+        !mcr_grow(engine, &engine->result_bytes, &engine->result_bytes_room, engine->result_size + size, 1))
+        return;
+    engine->results[engine->result_count++] = (struct deferred_result){address, size, engine->result_size, place};
+    memcpy(engine->result_bytes + engine->result_size, out, size);
+    engine->result_size += size;
+}
+
+static void put_deferred(struct mcr_engine *engine) {
+    engine->defers = false;
+    for (uint64_t i = 0; i < engine->result_count; i++) {
+        const struct deferred_result *one = &engine->results[i];
+        put_in_place(engine, one->address, one->place, engine->result_bytes + one->offset, one->size);
+    }
+    engine->result_count = engine->result_size = 0;
+}
+
 /* Patches for the runs of words in which `out` differs from what N has there. */
 static void patch_differences(struct mcr_engine *engine, uint64_t address, const uint8_t *out, const uint8_t *ours,
                               uint64_t size) {
@@ -192,8 +217,7 @@ static void merge_object(struct mcr_engine *engine, uint32_t index, uint8_t *the
         finish_merge(engine, &conversion);
     }
     if (in_place) {
-        memcpy(theirs, out, pair->new_size);
-        mcr_rewritten(engine, object->address, pair->new_size);
+        put_in_place(engine, object->address, theirs, out, pair->new_size);
     } else {
         patch_differences(engine, pair->new_address, out, ours, pair->new_size);
     }
@@ -278,8 +302,7 @@ static void convert_in_place(struct mcr_engine *engine, uint32_t index, uint8_t 
     conversion.out = out;
     conversion.out_size = size;
     convert_object(engine, object, &conversion);
-    memcpy(theirs, out, room);
-    mcr_rewritten(engine, object->address, room);
+    put_in_place(engine, object->address, theirs, out, room);
     engine->statistics.objects_converted++;
 }
 
@@ -348,12 +371,31 @@ static void transfer_object(struct mcr_engine *engine, uint32_t index) {
         convert_in_place(engine, index, theirs);
 }
 
+static bool reads_others(const struct mcr_engine *engine, uint64_t index) {
+    uint32_t program = mcr_object_program(engine, &engine->objects[index]);
+    return program != MCR_NONE && engine->readers[program];
+}
+
+/* Objects whose handlers read other objects first, while these are as O left them; results are put there at the end. */
+static void transfer_readers(struct mcr_engine *engine) {
+    engine->defers = true;
+    for (uint64_t i = 0; i < engine->object_count; i++)
+        if (reads_others(engine, i))
+            transfer_object(engine, (uint32_t)i);
+}
+
 int mcr_engine_transfer(struct mcr_engine *engine) {
+    bool has_handlers = engine->tables.handler_count;
     mcr_growth_learn(engine);
     mcr_moved_learn(engine);
     mcr_structures_settle(engine);
     engine->touched_count = 0;
+    if (has_handlers)
+        transfer_readers(engine);
+    engine->defers = false;
     for (uint64_t i = 0; i < engine->object_count; i++)
-        transfer_object(engine, (uint32_t)i);
+        if (!has_handlers || !reads_others(engine, i))
+            transfer_object(engine, (uint32_t)i);
+    put_deferred(engine);
     return engine->failure;
 }

@@ -9,9 +9,13 @@ from dataclasses import dataclass, field
 from gdb_mcr.engine.records import KIND_SHIFT, NONE, ImageKind, Object, ObjectFlag, ObjectKind, Pair, ShapeKind, Symbol
 from gdb_mcr.engine.tracer import EngineTables, ImageExtent, Tracer
 from gdb_mcr.model.layout import LayoutComparer
+from gdb_mcr.model.place import Subject
 from gdb_mcr.tracing.conversion import ProgramCompiler
+from gdb_mcr.tracing.handled import HandlerIndex
+from gdb_mcr.tracing.handlers import HandlerCompiler
 from gdb_mcr.tracing.policy import Policy
 from gdb_mcr.tracing.shapes import ShapeCompiler
+from gdb_mcr.tracing.steps import StepTable
 from gdb_mcr.units import Range
 from tests.support.type_builder import Types
 
@@ -30,6 +34,8 @@ class Outcome:
     events: list[tuple[int, int, int, int]]
     statistics: dict[str, int]
     flags: dict[int, ObjectFlag]
+    values: list[int]
+    """Of the events."""
 
     def new_words(self, offset: int, count: int) -> tuple[int, ...]:
         return struct.unpack_from(f"<{count}Q", self.new, offset)
@@ -96,11 +102,13 @@ class Rig:
     def run(self) -> Outcome:
         old, new = self.old.table(), self.new.table()
         shapes = ShapeCompiler(old, self.policy.shape_flags, self.policy.plain_fields)
-        layout = LayoutComparer(old, new)
+        layout = LayoutComparer(old, new, handled=HandlerIndex(self.policy.handlers).types)
         compiler = ProgramCompiler(old, new, self.policy, layout)
+        steps = self._compile_handlers(compiler)
         objects, pairs = [], list(self._chunk_pairs)
-        for offset, size, old_type, new_offset, new_size, new_type, name in self._globals:
+        for number, (offset, size, old_type, new_offset, new_size, new_type, name) in enumerate(self._globals):
             shape = shapes.shape(old_type)
+            handler = compiler.handlers.of_variable(number)
             objects.append(_object(GLOBALS + offset, size, ObjectKind.GLOBAL, shape))
             pairs.append(
                 Pair(
@@ -110,7 +118,7 @@ class Rig:
                     base_address=GLOBALS + offset,
                     base_size=size,
                     merges=1,
-                    program=NONE if new_type == NONE else compiler.program(old_type, new_type, name),
+                    program=NONE if new_type == NONE else compiler.program(old_type, new_type, name, handler),
                 )
             )
         site_shapes = [shapes.shape(one) for one in self._site_types]
@@ -125,6 +133,8 @@ class Rig:
             image=Range(GLOBALS - 0x8000, GLOBALS + AREA),
             text=Range(GLOBALS - 0x8000, GLOBALS),
             own_fds=self.own_fds,
+            handlers=steps.handlers,
+            steps=steps.steps,
         )
         for index, source in enumerate(shapes.source):
             if source < 0 or shapes.shapes[index].kind not in (ShapeKind.STRUCT, ShapeKind.POINTER, ShapeKind.CODE):
@@ -136,6 +146,21 @@ class Rig:
         tables.programs, tables.ops, tables.enums = compiler.programs, compiler.ops, compiler.enums
         with Tracer() as tracer:
             return self._drive(tracer, tables, objects, pairs)
+
+    # Variables are known by the order in which they were added.
+    def _compile_handlers(self, compiler: ProgramCompiler) -> StepTable:
+        table, old, new = StepTable(), self.old.table(), self.new.table()
+        for handler in compiler.handlers.handlers:
+            place = handler.place
+            if place.subject is Subject.TYPE:
+                sizes = old[place.old].size, new[place.new].size
+            else:
+                sizes = self._globals[place.old][1], self._globals[place.old][4]
+            HandlerCompiler(handler, table, self._address_of, compiler.conversion).compile(*sizes)
+        return table
+
+    def _address_of(self, variable: int) -> int:
+        return GLOBALS + self._globals[variable][0]
 
     def _drive(self, tracer: Tracer, tables: EngineTables, objects: list[Object], pairs: list[Pair]) -> Outcome:
         tracer.set_image(ImageKind.THEIRS, [_extent(GLOBALS, self.theirs), _extent(HEAP, self.heap)])
@@ -176,7 +201,8 @@ class Rig:
                 moved[patch.address] = piece
         events = [(one.kind, one.object, one.offset, one.detail) for one in tracer.events()]
         flags = {one.address: ObjectFlag(one.flags & ((1 << KIND_SHIFT) - 1)) for one in tracer.objects()}
-        return Outcome(new, bytearray(self.heap), own, moved, events, tracer.statistics(), flags)
+        values = [one.value for one in tracer.events()]
+        return Outcome(new, bytearray(self.heap), own, moved, events, tracer.statistics(), flags, values)
 
 
 def _object(address: int, size: int, kind: ObjectKind, shape: int) -> Object:

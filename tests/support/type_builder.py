@@ -14,6 +14,7 @@ class Types:
         self.int = self._add(kind=TypeKind.INTEGER, name="int", size=4, signed=True)
         self.short = self._add(kind=TypeKind.INTEGER, name="short", size=2, signed=True)
         self.long = self._add(kind=TypeKind.INTEGER, name="long", size=8, signed=True)
+        self.unsigned = self._add(kind=TypeKind.INTEGER, name="unsigned int", size=4)
         self.function = self._add(kind=TypeKind.FUNCTION, name="")
 
     def _add(
@@ -31,6 +32,9 @@ class Types:
         index = len(self._types)
         self._types.append(DataType(index, kind, name, size, "t.c", target, count, signed, members, constants))
         return index
+
+    def floating(self, name: str, size: int) -> int:
+        return self._add(kind=TypeKind.FLOAT, name=name, size=size)
 
     def pointer(self, target: int) -> int:
         return self._add(kind=TypeKind.POINTER, size=8, target=target)
