@@ -3,12 +3,23 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { REGION_SHIFT = 21, PAGE_SHIFT = 12, REGION_PAGES = 1 << (REGION_SHIFT - PAGE_SHIFT) };
+enum { REGION_SHIFT = 21, PAGE_SHIFT = 12, REGION_PAGES = 1 << (REGION_SHIFT - PAGE_SHIFT), GRAIN_SHIFT = 4 };
+enum { GRAINS = 1 << (PAGE_SHIFT - GRAIN_SHIFT) }; /* in a page */
 
-/* For each page of a 2 MiB region: the first object that ends behind the page's start. */
-struct region_index {
+/* Pointers come in no order, so that the time goes into waiting for memory: what tells an object's number is one line. */
+struct page_index {
+    _Alignas(64) uint32_t first;  /* the first object that begins in the page or behind it */
+    uint32_t irregular;           /* one begins between two grains: `starts` tells nothing */
+    uint64_t starts[GRAINS / 64]; /* the grains where one begins */
+};
+
+struct region {
+    struct page_index pages[REGION_PAGES + 1]; /* the last one is the next region's first: where counting ends */
+};
+
+struct region_slot {
     uint64_t key; /* address >> REGION_SHIFT, plus 1; 0 = free */
-    uint32_t first[REGION_PAGES + 1];
+    struct region *region;
 };
 
 uint8_t *mcr_image_at(const struct mcr_engine *engine, uint32_t kind, uint64_t address, uint64_t size) {
@@ -54,12 +65,12 @@ static bool sort_objects(struct mcr_engine *engine) {
     return true;
 }
 
-static struct region_index *region_at(const struct mcr_engine *engine, uint64_t key) {
-    uint64_t slot = (key * 0x9e3779b97f4a7c15ull) >> 20;
-    for (;; slot++) {
-        struct region_index *region = &engine->regions[slot & engine->region_mask];
-        if (region->key == key + 1 || region->key == 0)
-            return region;
+static struct region_slot *slot_of(const struct mcr_engine *engine, uint64_t key) {
+    uint64_t number = (key * 0x9e3779b97f4a7c15ull) >> 20;
+    for (;; number++) {
+        struct region_slot *slot = &engine->region_slots[number & engine->region_mask];
+        if (slot->key == key + 1 || slot->key == 0)
+            return slot;
     }
 }
 
@@ -76,14 +87,38 @@ static uint64_t count_regions(const struct mcr_engine *engine) {
     return count;
 }
 
-static void fill_region(struct mcr_engine *engine, struct region_index *region, uint64_t key, uint64_t object) {
-    uint64_t start = key << REGION_SHIFT;
-    for (uint32_t page = 0; page <= REGION_PAGES; page++) {
-        uint64_t address = start + ((uint64_t)page << PAGE_SHIFT);
-        while (object < engine->object_count && end_of(&engine->objects[object]) <= address)
+static void fill_region(struct mcr_engine *engine, struct region *region, uint64_t key, uint64_t object) {
+    const struct mcr_object *objects = engine->objects;
+    for (uint64_t number = 0; number <= REGION_PAGES; number++) {
+        struct page_index *page = &region->pages[number];
+        uint64_t start = (key << REGION_SHIFT) + (number << PAGE_SHIFT), end = start + (1 << PAGE_SHIFT);
+        while (object < engine->object_count && objects[object].address < start)
             object++;
-        region->first[page] = (uint32_t)object;
+        page->first = (uint32_t)object;
+        for (uint64_t i = object; i < engine->object_count && objects[i].address < end; i++) {
+            uint64_t grain = (objects[i].address - start) >> GRAIN_SHIFT;
+            page->starts[grain / 64] |= 1ull << grain % 64;
+            page->irregular |= objects[i].address % (1 << GRAIN_SHIFT) != 0;
+        }
     }
+}
+
+void mcr_index_free(struct mcr_engine *engine) {
+    free(engine->region_slots);
+    mcr_unmap(engine->regions, engine->region_count, sizeof *engine->regions);
+    engine->region_slots = NULL;
+    engine->regions = NULL;
+}
+
+static bool make_room(struct mcr_engine *engine) {
+    mcr_index_free(engine);
+    engine->region_count = count_regions(engine) + 1; /* never none */
+    engine->region_mask = 15;
+    while (engine->region_mask < engine->region_count * 2)
+        engine->region_mask = engine->region_mask * 2 + 1;
+    engine->region_slots = calloc(engine->region_mask + 1, sizeof *engine->region_slots);
+    engine->regions = mcr_zeroed(engine->region_count, sizeof *engine->regions);
+    return engine->region_slots && engine->regions;
 }
 
 int mcr_engine_index(struct mcr_engine *engine) {
@@ -92,23 +127,18 @@ int mcr_engine_index(struct mcr_engine *engine) {
     for (uint64_t i = 1; i < engine->object_count; i++)
         if (end_of(&engine->objects[i - 1]) > engine->objects[i].address)
             return -EINVAL;
-    uint64_t slots = 16;
-    while (slots < count_regions(engine) * 2)
-        slots *= 2;
-    free(engine->regions);
-    engine->regions = calloc(slots, sizeof *engine->regions);
-    if (!engine->regions)
+    if (!make_room(engine))
         return -ENOMEM;
-    engine->region_mask = slots - 1;
+    struct region *next = engine->regions;
     for (uint64_t i = 0; i < engine->object_count; i++) {
         uint64_t from = engine->objects[i].address >> REGION_SHIFT,
                  to = (end_of(&engine->objects[i]) - 1) >> REGION_SHIFT;
         for (uint64_t key = from; key <= to; key++) {
-            struct region_index *region = region_at(engine, key);
-            if (region->key)
+            struct region_slot *slot = slot_of(engine, key);
+            if (slot->key)
                 continue;
-            region->key = key + 1;
-            fill_region(engine, region, key, i);
+            *slot = (struct region_slot){key + 1, next++};
+            fill_region(engine, slot->region, key, i);
         }
     }
     engine->low = engine->object_count ? engine->objects[0].address : 0;
@@ -116,24 +146,60 @@ int mcr_engine_index(struct mcr_engine *engine) {
     return 0;
 }
 
-uint32_t mcr_find_object(const struct mcr_engine *engine, uint64_t address) {
-    if (address < engine->low || address >= engine->high)
-        return MCR_NONE;
-    const struct region_index *region = region_at(engine, address >> REGION_SHIFT);
-    if (!region->key)
-        return MCR_NONE;
-    uint32_t page = (uint32_t)(address >> PAGE_SHIFT) & (REGION_PAGES - 1);
-    uint32_t low = region->first[page], high = region->first[page + 1];
-    while (low < high) { /* the first object that ends behind the address */
+/* How many objects begin in the page up to this grain, itself included. */
+static uint32_t count_starts(const struct page_index *page, uint32_t grain) {
+    uint32_t count = 0;
+    for (uint32_t word = 0; word < grain / 64; word++)
+        count += (uint32_t)__builtin_popcountll(page->starts[word]);
+    return count + (uint32_t)__builtin_popcountll(page->starts[grain / 64] << (63 - grain % 64));
+}
+
+/* How many objects from page->first on begin at the address or before it. */
+static uint32_t count_before(const struct mcr_engine *engine, const struct page_index *page, uint64_t address) {
+    uint32_t low = page->first, high = page[1].first;
+    while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (end_of(&engine->objects[middle]) <= address)
+        if (engine->objects[middle].address <= address)
             low = middle + 1;
         else
             high = middle;
     }
-    if (low >= engine->object_count || engine->objects[low].address > address)
+    return low - page->first;
+}
+
+/* NULL if no object is near. */
+static const struct page_index *page_at(const struct mcr_engine *engine, uint64_t address) {
+    if (address < engine->low || address >= engine->high)
+        return NULL;
+    const struct region_slot *slot = slot_of(engine, address >> REGION_SHIFT);
+    return slot->key ? &slot->region->pages[(address >> PAGE_SHIFT) % REGION_PAGES] : NULL;
+}
+
+void mcr_find_soon(const struct mcr_engine *engine, uint64_t address) {
+    const struct page_index *page = page_at(engine, address);
+    if (page)
+        __builtin_prefetch(page);
+}
+
+uint32_t mcr_find_candidate(const struct mcr_engine *engine, uint64_t address) {
+    const struct page_index *page = page_at(engine, address);
+    if (!page)
         return MCR_NONE;
-    return low;
+    uint32_t behind = page->first; /* the first object that begins behind the address */
+    if (page->irregular)
+        behind += count_before(engine, page, address);
+    else
+        behind += count_starts(page, (uint32_t)(address >> GRAIN_SHIFT) % GRAINS);
+    return behind ? behind - 1 : MCR_NONE;
+}
+
+bool mcr_holds(const struct mcr_object *object, uint64_t address) {
+    return object->address <= address && address < end_of(object);
+}
+
+uint32_t mcr_find_object(const struct mcr_engine *engine, uint64_t address) {
+    uint32_t index = mcr_find_candidate(engine, address);
+    return index != MCR_NONE && mcr_holds(&engine->objects[index], address) ? index : MCR_NONE;
 }
 
 const struct mcr_symbol *mcr_find_symbol(const struct mcr_engine *engine, uint64_t address) {

@@ -26,6 +26,28 @@ struct visits { /* visits.c; key 0 = free */
     uint64_t count, mask;
 };
 
+enum { POINTERS_AHEAD = 16, POINTERS_UNDER_WAY = 2 * POINTERS_AHEAD, OBJECTS_UNDER_WAY = 8 };
+
+struct met_pointer {
+    uint64_t value;
+    uint32_t target, from; /* the type of what it points to; the object that holds it */
+    uint32_t object;       /* that the value may lie in */
+};
+
+struct taken_object {
+    uint32_t index;
+    const uint8_t *bytes; /* in the THEIRS image; NULL if they are not there */
+};
+
+/* What tracing will look at next, while the memory that this takes is on its way (trace.c). Counters run on; a ring's
+ * place is the counter modulo its size. */
+struct pipeline {
+    struct met_pointer pointers[POINTERS_UNDER_WAY];
+    uint64_t met, found, followed;
+    struct taken_object objects[OBJECTS_UNDER_WAY];
+    uint64_t taken, walked;
+};
+
 struct length { /* four bytes that tell the length of a table which N has longer: N's value stays */
     uint64_t address;
 };
@@ -45,19 +67,23 @@ struct stretch { /* of addresses: moved.c */
 };
 enum { MAX_STRETCHES = 16 };
 
-struct region_index; /* find.c */
+struct region_slot; /* find.c */
+struct region;
+void mcr_index_free(struct mcr_engine *engine);
 
 struct mcr_engine {
     struct image images[MCR_IMAGES];
     struct mcr_tables tables;
     struct mcr_object *objects;
     uint64_t object_count, object_room;
-    struct region_index *regions;
-    uint64_t region_mask, low, high; /* objects lie in [low, high) */
+    struct region_slot *region_slots; /* hash table */
+    struct region *regions;
+    uint64_t region_mask, region_count, low, high; /* objects lie in [low, high) */
     struct mcr_pair *pairs;
     uint32_t pair_count;
     uint8_t *interest;   /* by type: INTEREST_* */
     struct work work[2]; /* objects still to be walked: small ones, then large ones */
+    struct pipeline pipeline;
     struct deferred *deferred;
     uint64_t deferred_count, deferred_room, deferred_walked;
     struct visits visits;   /* typed places inside untyped chunks that were met */
@@ -118,14 +144,22 @@ static inline uint64_t load_word(const uint8_t *bytes) {
 static inline void store_word(uint8_t *bytes, uint64_t word) { memcpy(bytes, &word, sizeof word); }
 
 /* engine.c */
+void *mcr_zeroed(uint64_t count, size_t entry); /* for large arrays; starts a page; mcr_unmap() gives it back */
+void mcr_unmap(void *memory, uint64_t count, size_t entry);
 bool mcr_grow(struct mcr_engine *engine, void *array, uint64_t *room, uint64_t need, size_t entry);
 void mcr_event_add(struct mcr_engine *engine, uint32_t kind, uint32_t object, uint64_t offset, uint64_t detail,
                    uint64_t value);
 uint8_t *mcr_scratch(struct mcr_engine *engine, uint64_t size); /* zeroed, valid until the next call */
 
 /* find.c */
+void mcr_index_free(struct mcr_engine *engine);
 uint8_t *mcr_image_at(const struct mcr_engine *engine, uint32_t kind, uint64_t address, uint64_t size);
 uint32_t mcr_find_object(const struct mcr_engine *engine, uint64_t address); /* MCR_NONE if none holds it */
+/* The same in three steps, for who has other work while memory is on its way: ask for what the second step needs; the
+ * object that may hold the address, MCR_NONE if none does; whether it does, which needs the object. */
+void mcr_find_soon(const struct mcr_engine *engine, uint64_t address);
+uint32_t mcr_find_candidate(const struct mcr_engine *engine, uint64_t address);
+bool mcr_holds(const struct mcr_object *object, uint64_t address);
 const struct mcr_symbol *mcr_find_symbol(const struct mcr_engine *engine,
                                          uint64_t address); /* the one that covers it */
 

@@ -178,7 +178,7 @@ static uint64_t find_middle(const struct mcr_engine *engine) {
 
 void mcr_scan_objects(struct mcr_engine *engine) {
     uint64_t count = engine->object_count, middle = find_middle(engine);
-    struct effect *effects = calloc(2 * count + 1, sizeof *effects);
+    struct effect *effects = mcr_zeroed(2 * count + 1, sizeof *effects);
     struct scanner first = {.engine = engine, .to = middle, .effects = effects};
     struct scanner second = {.engine = engine, .from = middle, .to = count, .effects = effects + count};
     pthread_t thread;
@@ -194,5 +194,5 @@ void mcr_scan_objects(struct mcr_engine *engine) {
         scan_part(&first);
     apply(engine, &first);
     apply(engine, &second);
-    free(effects);
+    mcr_unmap(effects, 2 * count + 1, sizeof *effects);
 }

@@ -3,6 +3,7 @@
  *
  * Precise first, from the globals along typed pointers; then chunks that no typed pointer reached get the type of their
  * allocation site, unless that site disagreed with a precise type anywhere; then opaque bytes are scanned (scan.c).
+ * Most of the time goes into waiting for memory, so pointers are met first and followed some pointers later.
  * Source: seed, "mutable tracing"; DESIGN section 8.
  */
 #include "internal.h"
@@ -103,14 +104,46 @@ static void claim(struct mcr_engine *engine, uint32_t index, uint64_t offset, ui
         mcr_event_add(engine, MCR_EVENT_TYPE_CONFLICT, index, offset, wanted, from);
 }
 
-static void follow(struct mcr_engine *engine, uint32_t from, uint64_t value, uint32_t target) {
-    uint32_t index = mcr_find_object(engine, value);
-    if (index == MCR_NONE)
+static void follow(struct mcr_engine *engine, const struct met_pointer *pointer) {
+    if (pointer->object == MCR_NONE || !mcr_holds(&engine->objects[pointer->object], pointer->value))
         return;
-    struct mcr_object *object = &engine->objects[index];
-    reach(object, from);
-    if (!is_vague(engine, target) && object_kind(object) == MCR_OBJECT_CHUNK && !(object->flags & MCR_OBJECT_NEVER))
-        claim(engine, index, value - object->address, target, from);
+    struct mcr_object *object = &engine->objects[pointer->object];
+    reach(object, pointer->from);
+    if (!is_vague(engine, pointer->target) && object_kind(object) == MCR_OBJECT_CHUNK &&
+        !(object->flags & MCR_OBJECT_NEVER))
+        claim(engine, pointer->object, pointer->value - object->address, pointer->target, pointer->from);
+}
+
+static struct met_pointer *pointer_at(struct mcr_engine *engine, uint64_t number) {
+    return &engine->pipeline.pointers[number % POINTERS_UNDER_WAY];
+}
+
+static void find_next(struct mcr_engine *engine) {
+    struct met_pointer *pointer = pointer_at(engine, engine->pipeline.found++);
+    pointer->object = mcr_find_candidate(engine, pointer->value);
+    if (pointer->object != MCR_NONE)
+        __builtin_prefetch(&engine->objects[pointer->object], 1);
+}
+
+/* A typed pointer was met: it goes into the pipeline, and what has been longest in there goes a step on. */
+static void meet(struct mcr_engine *engine, uint32_t from, uint64_t value, uint32_t target) {
+    struct pipeline *line = &engine->pipeline;
+    if (value < engine->low || value >= engine->high)
+        return;
+    mcr_find_soon(engine, value);
+    *pointer_at(engine, line->met++) = (struct met_pointer){.value = value, .target = target, .from = from};
+    if (line->met - line->found == POINTERS_AHEAD)
+        find_next(engine);
+    if (line->met - line->followed == POINTERS_UNDER_WAY)
+        follow(engine, pointer_at(engine, line->followed++));
+}
+
+static void follow_all(struct mcr_engine *engine) {
+    struct pipeline *line = &engine->pipeline;
+    while (line->found < line->met)
+        find_next(engine);
+    while (line->followed < line->met)
+        follow(engine, pointer_at(engine, line->followed++));
 }
 
 static void walk(struct mcr_engine *engine, uint32_t from, uint32_t index, const uint8_t *bytes, uint64_t limit);
@@ -129,7 +162,7 @@ static void walk_elements(struct mcr_engine *engine, uint32_t from, uint32_t ind
     }
 }
 
-/* Calls follow() for every pointer in [bytes, bytes + limit) of that type. */
+/* Calls meet() for every pointer in [bytes, bytes + limit) of that type. */
 static void walk(struct mcr_engine *engine, uint32_t from, uint32_t index, const uint8_t *bytes, uint64_t limit) {
     if (!(engine->interest[index] & INTEREST_POINTERS))
         return;
@@ -139,7 +172,7 @@ static void walk(struct mcr_engine *engine, uint32_t from, uint32_t index, const
         if (limit >= 8) {
             uint64_t value = load_word(bytes);
             engine->statistics.pointers += value != 0;
-            follow(engine, from, value, type->target);
+            meet(engine, from, value, type->target);
         }
         break;
     case MCR_TYPE_CODE:
@@ -165,16 +198,44 @@ static void walk(struct mcr_engine *engine, uint32_t from, uint32_t index, const
     }
 }
 
-static void walk_object(struct mcr_engine *engine, uint32_t index) {
+static struct taken_object take(const struct mcr_engine *engine, uint32_t index) {
     const struct mcr_object *object = &engine->objects[index];
-    const uint8_t *bytes = mcr_image_at(engine, MCR_IMAGE_THEIRS, object->address, object->size);
-    if (!bytes || object->type == MCR_NONE || !(engine->interest[object->type] & INTEREST_POINTERS))
-        return;
+    struct taken_object taken = {index, mcr_image_at(engine, MCR_IMAGE_THEIRS, object->address, object->size)};
+    if (taken.bytes)
+        __builtin_prefetch(taken.bytes);
+    return taken;
+}
+
+static void walk_object(struct mcr_engine *engine, const struct taken_object *taken) {
+    const struct mcr_object *object = &engine->objects[taken->index];
     uint32_t type = object->type;
+    if (!taken->bytes || type == MCR_NONE || !(engine->interest[type] & INTEREST_POINTERS))
+        return;
     if (engine->interest[type] & INTEREST_FLEXIBLE) /* one object, with its elements behind it */
-        walk(engine, index, type, bytes, object->size);
+        walk(engine, taken->index, type, taken->bytes, object->size);
     else
-        walk_elements(engine, index, type, bytes, mcr_elements(engine, object));
+        walk_elements(engine, taken->index, type, taken->bytes, mcr_elements(engine, object));
+}
+
+/* False if there is no small object to be walked. */
+static bool walk_small(struct mcr_engine *engine) {
+    struct work *work = &engine->work[0];
+    struct pipeline *line = &engine->pipeline;
+    if (work->count > OBJECTS_UNDER_WAY)
+        __builtin_prefetch(&engine->objects[work->objects[work->count - 1 - OBJECTS_UNDER_WAY]]);
+    if (work->count)
+        line->objects[line->taken++ % OBJECTS_UNDER_WAY] = take(engine, work->objects[--work->count]);
+    else if (line->walked == line->taken)
+        return false;
+    if (!work->count || line->taken - line->walked == OBJECTS_UNDER_WAY)
+        walk_object(engine, &line->objects[line->walked++ % OBJECTS_UNDER_WAY]);
+    return true;
+}
+
+static void walk_large(struct mcr_engine *engine) {
+    struct work *work = &engine->work[1];
+    struct taken_object taken = take(engine, work->objects[--work->count]);
+    walk_object(engine, &taken);
 }
 
 /* A place of a type that N has in another form, inside a chunk without a type: what it points to may tell more. */
@@ -189,13 +250,16 @@ static void walk_inside(struct mcr_engine *engine, const struct deferred *one) {
         walk(engine, one->object, one->type, bytes, size);
 }
 
+static bool is_under_way(const struct mcr_engine *engine) { return engine->pipeline.followed < engine->pipeline.met; }
+
 static void drain(struct mcr_engine *engine) {
-    struct work *small = &engine->work[0], *large = &engine->work[1];
     while (!engine->restart) {
-        if (small->count) {
-            walk_object(engine, small->objects[--small->count]);
-        } else if (large->count) {
-            walk_object(engine, large->objects[--large->count]);
+        if (walk_small(engine))
+            continue;
+        if (is_under_way(engine)) {
+            follow_all(engine);
+        } else if (engine->work[1].count) {
+            walk_large(engine);
         } else if (engine->deferred_walked < engine->deferred_count) {
             struct deferred one = engine->deferred[engine->deferred_walked++];
             walk_inside(engine, &one);
@@ -303,6 +367,7 @@ static void reset(struct mcr_engine *engine) {
     memset(engine->site_bad, 0, engine->tables.site_count + 1);
     engine->work[0].count = engine->work[1].count = engine->deferred_count = engine->deferred_walked =
         engine->event_count = 0;
+    engine->pipeline = (struct pipeline){0};
     mcr_visits_clear(engine);
     engine->restart = engine->misled = false;
 }
