@@ -200,6 +200,9 @@ class EnumEntry(ctypes.Structure):
     _fields_ = (("old_value", ctypes.c_int64), ("new_value", ctypes.c_int64))
 
 
+_CHUNK = ObjectKind.CHUNK.value
+
+
 class Object(ctypes.Structure):
     """struct mcr_object."""
 
@@ -220,6 +223,11 @@ class Object(ctypes.Structure):
     def kind(self) -> ObjectKind:
         """Which kind of state object this is."""
         return ObjectKind(self.flags >> KIND_SHIFT)
+
+    @property
+    def is_chunk(self) -> bool:
+        """Whether this is a chunk of the heap. Asked for many objects, so without an enum."""
+        return self.flags >> KIND_SHIFT == _CHUNK
 
 
 class Pair(ctypes.Structure):

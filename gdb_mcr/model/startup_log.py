@@ -113,6 +113,12 @@ class LoggedOperation:
         return (self.result,) if self.kind in _MAKES_ONE else ()
 
 
+# Plain numbers: an enum's "&" takes a microsecond, and these are asked for in the pause.
+_FREED, _PLACED, _DIVERGED = (
+    one.value for one in (AllocationFlag.FREED, AllocationFlag.PLACED, AllocationFlag.DIVERGED)
+)
+
+
 class Allocation(NamedTuple):
     """One start-up allocation (struct mcr_allocation). A tuple, since a log has hundred thousands of them."""
 
@@ -139,7 +145,17 @@ class Allocation(NamedTuple):
     @property
     def is_freed(self) -> bool:
         """Whether it has been freed since."""
-        return bool(self.flags & AllocationFlag.FREED)
+        return self.flags & _FREED != 0
+
+    @property
+    def is_placed(self) -> bool:
+        """N: whether the plan said where to put it."""
+        return self.flags & _PLACED != 0
+
+    @property
+    def is_diverged(self) -> bool:
+        """N: whether it asked for another size than in the rehearsal."""
+        return self.flags & _DIVERGED != 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gdb_mcr.model.placement import AllocationPair, LostPlace, PlanEntry
-from gdb_mcr.model.startup_log import Allocation, AllocationFlag
+from gdb_mcr.model.startup_log import Allocation
 from gdb_mcr.reinit.alignment import Alignment, LogSide, align
 
 
@@ -64,7 +64,7 @@ def make_pairs(old: LogSide, new: LogSide) -> Pairing:
     """
     pairs, diverged = [], []
     for mine in new.allocations:
-        if mine.flags & AllocationFlag.DIVERGED:
+        if mine.is_diverged:
             diverged.append(mine)
         elif mine.plan >= 0 and (pair := _pair(old, mine, mine.plan)) is not None:
             pairs.append(pair)
@@ -87,7 +87,7 @@ def find_lost_places(old: LogSide, new: LogSide, live: LiveChunks) -> tuple[Lost
     """Allocations of N that stand where O, which ran on, has now another live chunk: the plan is out of date."""
     lost = []
     for mine in new.allocations:
-        if not mine.flags & AllocationFlag.PLACED or mine.is_freed or mine.plan < 0:
+        if not mine.is_placed or mine.is_freed or mine.plan < 0:
             continue
         theirs = old.allocations[mine.plan]
         is_still_its_place = not theirs.is_freed and theirs.address == mine.address

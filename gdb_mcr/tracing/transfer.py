@@ -280,7 +280,7 @@ class StateTransfer:
         objects = self.tracer.objects()
         for pair in self._pairs:
             index = self.tracer.find(pair.address)
-            if index is None or objects[index].kind is not ObjectKind.CHUNK:
+            if index is None or not objects[index].is_chunk:
                 continue
             one = objects[index]
             if one.type != NONE:
