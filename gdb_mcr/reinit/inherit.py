@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from gdb_mcr.model.process import Descriptor
 from gdb_mcr.model.startup_log import LoggedOperation, OperationFlag, OperationKind
 
+GAP = 64
+"""Numbers above O's highest that N's own start-up leaves free for what O opens while N starts."""
+
 _CLOSING = frozenset((OperationKind.CLOSE, OperationKind.FCLOSE))
 
 
@@ -66,6 +69,18 @@ def inheritance(
         startup=tuple(one for one in kept if one.number in made),
         runtime=tuple(one for one in kept if one.number not in made),
     )
+
+
+def kept_numbers(open_now: Iterable[int], highest_seen: int, limit: int) -> int:
+    """The end of the numbers that N's start-up may not take by itself: they are O's now, or may be soon.
+
+    :param highest_seen: the highest number that O has ever used.
+    :param limit: O's soft RLIMIT_NOFILE. N's start-up may set it as O's did and then needs numbers below it, so some
+        of those that are free stay N's.
+    """
+    highest = max(open_now, default=0)
+    left_to_new = min(GAP, max(0, limit - 1 - highest) // 2)
+    return max(highest + 1, min(max(highest, highest_seen) + GAP, limit - left_to_new))
 
 
 def changes(

@@ -70,9 +70,9 @@ class Launch:
         :raises TargetError: the launcher may not give N what O had.
         """
         left = self._deadline - time.monotonic()
-        ready, _, _ = select.select([self], [], [], max(0.0, left if timeout_s is None else timeout_s))
+        is_ready = self._is_readable(left if timeout_s is None else timeout_s)
         answer = (
-            os.read(self.fileno(), _LONGEST_ANSWER).decode(errors="replace") if ready else "error timeout no answer"
+            os.read(self.fileno(), _LONGEST_ANSWER).decode(errors="replace") if is_ready else "error timeout no answer"
         )
         word, *rest = answer.partition("\n")[0].strip().split(" ", 2)
         if word == "ok":
@@ -91,7 +91,7 @@ class Launch:
         """
         if not self._is_watching or self._stdout.closed:
             return ""
-        if not self._end and select.select([self], [], [], max(0.0, timeout_s))[0]:
+        if not self._end and self._is_readable(timeout_s):
             self._end = os.read(self.fileno(), _LONGEST_ANSWER).decode()
         return describe_end(self._end)
 
@@ -103,6 +103,12 @@ class Launch:
             self._process.stdin.close()  # it waits for this
         self._process.wait()
         self._stdout.close()
+
+    # Not by select(2), which knows no number above 1023: copies of all that O has open may stand before ours.
+    def _is_readable(self, timeout_s: float) -> bool:
+        poller = select.poll()
+        poller.register(self, select.POLLIN)
+        return bool(poller.poll(max(0.0, timeout_s) * 1000))
 
     @property
     def _stdout(self) -> IO[bytes]:

@@ -20,9 +20,6 @@ from gdb_mcr.runtime_abi.channel import Channel, NewProcessRefused, PassedFd, Re
 from gdb_mcr.runtime_abi.kcmp import is_same_file
 from gdb_mcr.runtime_abi.settings import Inherited
 
-GAP = 64
-"""Numbers above O's highest that N's own start-up leaves free for what O opens while N starts."""
-
 _SYS_CLOSE = 3
 _SYS_FCNTL = 72
 _F_SETFD = 2

@@ -21,13 +21,14 @@ from gdb_mcr.model.placement import PlanEntry
 from gdb_mcr.model.startup_log import LaunchFacts, ModuleEntry
 from gdb_mcr.paths import native_library
 from gdb_mcr.proc.pidfd import Pidfd
+from gdb_mcr.reinit.inherit import kept_numbers
 from gdb_mcr.reinit.launcher import Launch, start
 from gdb_mcr.runtime_abi.channel import Channel, NewProcessEnded, open_channel
 from gdb_mcr.runtime_abi.control import Control, describe_error
 from gdb_mcr.runtime_abi.layout import BANKS, Role
 from gdb_mcr.runtime_abi.settings import ModuleTableFile, NewSettings, new_settings, read_old_log
 from gdb_mcr.units import Range
-from gdb_mcr.update.inheritance import GAP, InheritedFds
+from gdb_mcr.update.inheritance import InheritedFds
 from gdb_mcr.update.last_words import ErrorOutput, explain
 from gdb_mcr.update.recorded import LIBRARY, RecordedProcess, find_recorded
 
@@ -243,13 +244,14 @@ def _settings(
     spans: bytes,
     inherited: InheritedFds,
 ) -> NewSettings:
+    limit, _ = resource.prlimit(old.pid, resource.RLIMIT_NOFILE)
     return NewSettings(
         role=role,
         generation=control.generation + 1,
         window=control.window.start,
         first_page=new.bank_ends[(control.generation + 1) % BANKS],
         old_pid=old.pid,
-        placeholder_end=max(max(inherited.sent, default=0), control.highest_fd) + GAP,
+        placeholder_end=kept_numbers(inherited.sent, control.highest_fd, limit),
         private_fd=min(new.facts.rlimits[resource.RLIMIT_NOFILE][0], MAX_FDS),
         log=read_old_log(old.memory, control),
         modules=new.modules,

@@ -24,6 +24,7 @@ from gdb_mcr.update.merge_conflicts import ComparedStart
 from gdb_mcr.update.merge_losses import compare_start
 from gdb_mcr.update.new_process import NewProcess, NewStart, placed_libraries, start_new
 from gdb_mcr.update.phases import Counts
+from gdb_mcr.update.process_state import launch_facts
 from gdb_mcr.update.recorded import RecordedProcess
 from gdb_mcr.update.rehearsal import Rehearsal, place, rehearse
 from gdb_mcr.update.run import module_tables
@@ -161,7 +162,7 @@ class NewServer:
         return NewStart(
             executable=self._executable,
             args=self._options.args,
-            facts=self._old.facts,
+            facts=launch_facts(self._old),
             modules=tuple(module_tables(self._executable)),
             libraries=tuple(placed_libraries(view.log.modules, self.libraries, generation)),
             reserved=(view.executable.range, *self._ghost_ranges(view), *startup_mappings(view.log)),

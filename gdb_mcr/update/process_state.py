@@ -8,14 +8,16 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from gdb_mcr.model.finding import Finding
-from gdb_mcr.model.startup_log import StartupInput, StartupLog
+from gdb_mcr.model.startup_log import LaunchFacts, StartupInput, StartupLog
 from gdb_mcr.proc.descriptors import targets
 from gdb_mcr.proc.status import status
 from gdb_mcr.runtime_abi.channel import Channel, RemoteCall
 from gdb_mcr.update.fd_rows import NOT_CARRIED, kind_of_target
+from gdb_mcr.update.recorded import RecordedProcess
 
 _SYS_CHDIR, _SYS_UMASK = 80, 95
 
@@ -39,6 +41,19 @@ def carry_process_state(old_pid: int, new_pid: int, channel: Channel) -> None:
         wanted = resource.prlimit(old_pid, limit)
         if resource.prlimit(new_pid, limit) != wanted:
             resource.prlimit(new_pid, limit, wanted)
+
+
+def launch_facts(server: RecordedProcess) -> LaunchFacts:
+    """How N is to be started: as O was, but with room for the descriptors that O has and N gets before its start-up.
+
+    A server may have raised its own RLIMIT_NOFILE since; N's start-up does so again, but opens files before.
+    """
+    facts = server.facts
+    soft, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+    limits = list(facts.rlimits)
+    soft_then, hard_then = limits[resource.RLIMIT_NOFILE]
+    limits[resource.RLIMIT_NOFILE] = (max(soft, soft_then), max(hard, hard_then))
+    return replace(facts, rlimits=tuple(limits))
 
 
 def kernel_findings(pid: int) -> list[Finding]:

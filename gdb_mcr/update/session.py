@@ -27,6 +27,7 @@ from gdb_mcr.model.step_results import (
 )
 from gdb_mcr.model.steps import Phase, SessionState, Step, state_after
 from gdb_mcr.model.strategy import Strategy
+from gdb_mcr.proc.own_limits import widen_descriptor_limit
 from gdb_mcr.proc.pidfd import Pidfd
 from gdb_mcr.update.analysis import Analysis, analyse
 from gdb_mcr.update.api import NoProgress, Progress, UpdateOptions
@@ -63,6 +64,7 @@ class Session:
         self.state = SessionState.IDLE
         self.options = UpdateOptions()
         self._pidfd = Pidfd(process.pid)
+        self._narrow_descriptor_limit = widen_descriptor_limit()  # we hold copies of all that O has open
         self._old_gdb = ChildGdb()
         self._new_gdb = ChildGdb()
         self._rest = OldProcessAtRest(process, self._old_gdb, self._pidfd)
@@ -394,6 +396,7 @@ class Session:
             with suppress(McrError):
                 gdb.close()
         self._pidfd.close()
+        self._narrow_descriptor_limit()
 
     def _victim(self, action: FaultAction) -> int | None:
         gdb = {FaultAction.KILL_OLD_GDB: self._old_gdb, FaultAction.KILL_NEW_GDB: self._new_gdb}.get(action)

@@ -87,18 +87,13 @@ static bool has_entries(size_t entry_size) { return packet->head.count <= packet
 /* ---------------------------------------------------------------- commands */
 
 /* Received descriptors stand anywhere, also at a number that another of them is meant for. */
-static int64_t move_apart(const struct mcr_inherited_fd *wanted) {
-    int highest = 0;
-    for (uint32_t i = 0; i < packet->fd_count; i++)
-        if (wanted[i].number > highest)
-            highest = wanted[i].number;
-    for (uint32_t i = 0; i < packet->fd_count; i++) {
-        if (packet->fds[i] > highest)
+static int64_t step_aside(uint32_t first, int number) {
+    for (uint32_t i = first; i < packet->fd_count; i++) {
+        if (packet->fds[i] != number)
             continue;
-        long moved = MCR_SYS(fcntl, packet->fds[i], F_DUPFD_CLOEXEC, highest + 1);
+        long moved = MCR_SYS(fcntl, number, F_DUPFD_CLOEXEC, 0);
         if (moved < 0)
             return moved;
-        MCR_SYS(close, packet->fds[i]);
         packet->fds[i] = (int)moved;
     }
     return 0;
@@ -116,7 +111,9 @@ static int64_t place(uint32_t i, const struct mcr_inherited_fd *wanted) {
         return -EBADF;
     if (is_taken(number))
         return -EEXIST;
-    int placed = mcr_fd_place(packet->fds[i], number, wanted->cloexec);
+    int64_t placed = step_aside(i + 1, number);
+    if (placed == 0)
+        placed = mcr_fd_place(packet->fds[i], number, wanted->cloexec);
     if (placed < 0)
         return placed;
     packet->fds[i] = -1;
@@ -129,7 +126,7 @@ static int64_t run_fds(void) {
     const struct mcr_inherited_fd *wanted = (const void *)packet->payload;
     if (!has_entries(sizeof *wanted) || packet->head.count != packet->fd_count)
         return -EINVAL;
-    int64_t status = move_apart(wanted);
+    int64_t status = 0;
     for (uint32_t i = 0; i < packet->fd_count && status == 0; i++)
         status = place(i, &wanted[i]);
     packet->size = 0;
@@ -327,5 +324,6 @@ void mcr_channel_serve(void) {
     }
     mcr_fd_close_own(mcr_control.channel_fd);
     mcr_control.channel_fd = -1;
+    mcr_fds_forget_highest(); /* those of its start-up stood above all of O's, and would do so with each update */
     mcr_release();
 }

@@ -89,8 +89,10 @@ void mcr_fd_close_own(int fd) {
 }
 
 int mcr_fd_place(int fd, int number, bool cloexec) {
-    if (fd == number)
+    if (fd == number) {
+        MCR_SYS(fcntl, fd, F_SETFD, cloexec ? FD_CLOEXEC : 0);
         return number;
+    }
     if (number == mcr_control.channel_fd) {
         int moved = mcr_fd_private(number);
         if (moved < 0)
@@ -129,6 +131,11 @@ void mcr_fds_clear(void) {
         if (flags >= 0 && flags & O_PATH)
             MCR_SYS(close, fd);
     }
+}
+
+void mcr_fds_forget_highest(void) {
+    while (mcr_control.highest_fd >= 0 && MCR_SYS(fcntl, mcr_control.highest_fd, F_GETFD) < 0)
+        mcr_control.highest_fd--;
 }
 
 static bool was_open(int fd) { return (unsigned)fd < sizeof exec_open * 8 && exec_open[fd / 64] & (1ull << (fd % 64)); }

@@ -102,6 +102,7 @@ int mcr_fd_place(int fd, int number, bool cloexec); /* moves fd to number; numbe
 void mcr_fd_link(int fd, char ret[32]);             /* its name under /proc/self/fd */
 void mcr_fds_fill(int end);                         /* N: placeholders in [0, end) */
 void mcr_fds_clear(void);                           /* N: closes the placeholders that are left */
+void mcr_fds_forget_highest(void);                  /* N: no number was seen that is not open now */
 
 static inline bool mcr_fd_known(int fd) {
     return mcr_fds && (unsigned)fd < MCR_FD_LIMIT && __builtin_expect(*(const uint64_t *)&mcr_fds[fd] != 0, 0);

@@ -6,7 +6,7 @@ import os
 
 from gdb_mcr.model.process import Descriptor
 from gdb_mcr.model.startup_log import LoggedOperation, OperationFlag, OperationKind
-from gdb_mcr.reinit.inherit import changes, inheritance, startup_numbers
+from gdb_mcr.reinit.inherit import GAP, changes, inheritance, kept_numbers, startup_numbers
 from gdb_mcr.runtime_abi.kcmp import is_same_file
 
 
@@ -49,6 +49,18 @@ def test_everything_open_is_inherited_but_what_is_private() -> None:
     assert [one.number for one in found.startup] == [3, 6]
     assert [one.number for one in found.runtime] == [8, 10]
     assert [one.number for one in found.all] == [3, 6, 8, 10]
+
+
+def test_numbers_above_the_highest_are_kept_for_the_old_server() -> None:
+    assert kept_numbers([0, 1, 7], 5, 20_000) == 7 + GAP
+    assert kept_numbers([0, 1, 7], 500, 20_000) == 500 + GAP
+    assert kept_numbers([], 0, 20_000) == GAP
+
+
+def test_some_numbers_below_the_limit_are_left_to_the_new_server() -> None:
+    assert kept_numbers([0, 14], 964, 1024) == 1024 - GAP
+    assert kept_numbers([0, 1003], 1003, 1024) == 1024 - 10
+    assert kept_numbers([0, 1999], 1999, 1024) == 2000  # a limit that was lowered later closes nothing
 
 
 def test_only_what_changed_is_sent_again() -> None:
