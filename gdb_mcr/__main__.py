@@ -20,14 +20,11 @@ from gdb_mcr.commands.help import command_help, overview
 from gdb_mcr.commands.registry import FrontEnd
 from gdb_mcr.commands.table import COMMANDS, find
 from gdb_mcr.console.progress import TerminalProgress
-from gdb_mcr.errors import McrError
+from gdb_mcr.errors import Interrupted, McrError
 from gdb_mcr.model.results import RunResult, ShellResult
 from gdb_mcr.plugin.location import gdbinit_file
 from gdb_mcr.render.text import error_text
 from gdb_mcr.update.api import LiveUpdater
-
-INTERRUPTED = 130
-"""128 + SIGINT, as shells have it."""
 
 BUG = 70
 """EX_SOFTWARE of sysexits.h: an error that is none of ours to report, so none of 1, 2 or 3."""
@@ -50,7 +47,7 @@ def main(words: Sequence[str] | None = None, make_updater: MakeUpdater = wiring.
         return error.exit_status
     except KeyboardInterrupt:
         _complain("interrupted")
-        return INTERRUPTED
+        return Interrupted.exit_status
     except Exception:  # noqa: BLE001 - the outermost boundary: a bug must not look like "refused", which 1 would
         _complain(f"this is a bug in gdb_mcr\n{traceback.format_exc()}")
         return BUG

@@ -14,6 +14,7 @@ McrError
 ├── AnalysisError         an ELF file cannot be analysed
 ├── AnnotationError       annotations that do not parse or check
 │   └── InvalidAnnotations all of it at once, each with its place
+├── Interrupted           Ctrl-C before an update had begun, or beside one  (exit status 130)
 ├── Refused               findings or conflicts speak against the update    (exit status 1)
 └── UpdateFailed          a phase failed and was rolled back                (exit status 3)
 """
@@ -130,6 +131,12 @@ class InvalidAnnotations(AnnotationError):
         count = "one error" if len(problems) == 1 else f"{len(problems)} errors"
         super().__init__(f"{count} in the annotations; nothing was touched\n{describe_problems(problems)}")
         self.problems = tuple(problems)
+
+
+class Interrupted(McrError):
+    """The user has interrupted a verb, and there was nothing to undo. The status is 128 + SIGINT, as shells have it."""
+
+    exit_status = 130
 
 
 class Refused(McrError):

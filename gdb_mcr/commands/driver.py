@@ -11,7 +11,7 @@ from gdb_mcr.commands.context import Context
 from gdb_mcr.commands.parsing import HelpText, Invocation, parse
 from gdb_mcr.commands.registry import Command
 from gdb_mcr.commands.shared import server_of, the_pid, verb
-from gdb_mcr.errors import McrError, UsageError, WrongState
+from gdb_mcr.errors import Interrupted, McrError, UsageError, WrongState
 from gdb_mcr.model.results import Result
 from gdb_mcr.model.steps import SessionState, states_before
 from gdb_mcr.render.as_json import error_to_json, json_text, to_json
@@ -44,7 +44,7 @@ def execute(command: Command, words: Sequence[str], context: Context, out: Print
     with ExitStack() as stack:
         write_json = _json_writer(parsed.json, stack, out)
         try:
-            result = invoke(parsed, context)
+            result = _invoke(parsed, context)
         except McrError as error:
             write_json(json_text(error_to_json(error)))
             raise
@@ -53,6 +53,14 @@ def execute(command: Command, words: Sequence[str], context: Context, out: Print
                 out(line)
         write_json(json_text(to_json(result)))
     return Outcome(result.exit_status, result)
+
+
+# From here on Ctrl-C is an error like others, so that every front end and the JSON say it alike.
+def _invoke(invocation: Invocation, context: Context) -> Result:
+    try:
+        return invoke(invocation, context)
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted") from None
 
 
 def invoke(invocation: Invocation, context: Context) -> Result:

@@ -23,14 +23,11 @@ from gdb_mcr.commands.shared import server_of
 from gdb_mcr.commands.table import COMMANDS, find
 from gdb_mcr.console.completer import VerbCompleter
 from gdb_mcr.console.progress import TerminalProgress
-from gdb_mcr.errors import McrError, UsageError
+from gdb_mcr.errors import Interrupted, McrError, UsageError
 from gdb_mcr.model.results import RunResult, ShellResult
 from gdb_mcr.render.inspections import session_line
 from gdb_mcr.render.text import error_text
 from gdb_mcr.update.api import LiveUpdater
-
-INTERRUPTED = 130
-"""Exit status of a script that was interrupted: 128 + SIGINT, as shells have it."""
 
 
 @dataclass(slots=True)
@@ -124,7 +121,7 @@ class Shell:
             return error.exit_status
         except KeyboardInterrupt:
             self.out("interrupted")
-            return INTERRUPTED
+            return Interrupted.exit_status
 
     def toolbar(self) -> str:
         """The status bar: the current server and how far the open update has come."""

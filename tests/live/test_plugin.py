@@ -16,6 +16,18 @@ from tests.support.gdb_script import run_gdb, run_script
 pytestmark = pytest.mark.plugin
 
 
+INTERRUPT = """
+python
+import os, signal, time
+def stop(pid):
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(10)
+u.on_update = stop
+end
+mcr-update 12 script.gdb
+"""
+
+
 @pytest.fixture(autouse=True)
 def poor_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """A charset that has no arrows and ellipses, as CI often has."""
@@ -64,10 +76,11 @@ def test_verbs_answer_in_text_and_json_and_set_the_status(tmp_path: Path) -> Non
         ("mcr-update 12 gone", "there is no file gone\n  usage: mcr-update [PID] NEW_BIN", "2"),
         ("python u.outcome = fake_updater.REFUSED\nmcr-update 12 script.gdb", "refused", "1"),
         ("python u.outcome = fake_updater.ROLLED_BACK\nmcr-update 12 script.gdb", "rolled back", "3"),
+        (INTERRUPT, "interrupted", "130"),
         ("mcr update 12", "mcr-update\n  `help mcr` lists them", "2"),
         ("mcr-run -- /no/such/server", "/no/such/server did not start: exit status 2", "2"),
     ],
-    ids=["usage", "refused", "rolled back", "two words", "run"],
+    ids=["usage", "refused", "rolled back", "early Ctrl-C", "two words", "run"],
 )
 def test_what_fails_ends_the_script(tmp_path: Path, lines: str, message: str, status: str) -> None:
     show = "python gdb.events.gdb_exiting.connect(lambda _: print('status', gdb.convenience_variable('_mcr_status')))"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gdb_mcr.__main__ import BUG, INTERRUPTED, main
+from gdb_mcr.__main__ import BUG, main
 from gdb_mcr.commands.registry import FrontEnd
 from gdb_mcr.commands.table import available
 from gdb_mcr.errors import TargetError
@@ -95,7 +95,8 @@ def test_interrupt_and_bug_have_statuses_of_their_own(updater: FakeUpdater, caps
         raise ZeroDivisionError
 
     updater.on_update = interrupted
-    assert main(["update", "12", "new"], lambda: updater) == INTERRUPTED
+    assert main(["update", "12", "new", "--json", "result.json"], lambda: updater) == 130
+    assert json.loads(Path("result.json").read_text())["error"]["message"] == "interrupted"
     updater.on_update = broken
     assert main(["update", "12", "new"], lambda: updater) == BUG
     assert "this is a bug in gdb_mcr\nTraceback" in capsys.readouterr().err
