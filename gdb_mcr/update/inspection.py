@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,16 +47,19 @@ def servers() -> tuple[int, ...]:
     return serving_pids()
 
 
-def status(pid: int | None) -> StatusResult:
-    """As `update.api.LiveUpdater`. A server that cannot be read is among them, with the reason as its problem."""
+def status(pid: int | None, own_debuggers: Collection[int] = ()) -> StatusResult:
+    """As `update.api.LiveUpdater`. A server that cannot be read is among them, with the reason as its problem.
+
+    :param own_debuggers: as for `server_status`.
+    """
     if pid is not None:
-        return StatusResult((server_status(find_recorded(pid)),))
-    return StatusResult(tuple(one for pid in root_pids() for one in _status_if_there(pid)))
+        return StatusResult((server_status(find_recorded(pid), own_debuggers),))
+    return StatusResult(tuple(one for pid in root_pids() for one in _status_if_there(pid, own_debuggers)))
 
 
-def _status_if_there(pid: int) -> tuple[ServerStatus, ...]:
+def _status_if_there(pid: int, own_debuggers: Collection[int]) -> tuple[ServerStatus, ...]:
     try:
-        return (server_status(find_recorded(pid)),)
+        return (server_status(find_recorded(pid), own_debuggers),)
     except TargetError:
         return ()  # it has just ended, or is none of ours to look at
     except McrError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from gdb_mcr.debugger.target_process import check_attachable, check_not_stopped
 from gdb_mcr.dwarf.identity import ElfIdentity, identify, require_updatable
@@ -33,8 +33,12 @@ _STATES = {
 _LOOKS = 3  # at tables that the server goes on changing
 
 
-def server_status(server: RecordedProcess) -> ServerStatus:
-    """:raises TargetError: the process has ended, or may not be looked at."""
+def server_status(server: RecordedProcess, own_debuggers: Collection[int] = ()) -> ServerStatus:
+    """What `status` says of it.
+
+    :param own_debuggers: processes that may trace it without standing in the way of an update: they work for us.
+    :raises TargetError: the process has ended, or may not be looked at.
+    """
     control, identity, pids = server.control(), identify(server.executable), family(server.pid)
     chunks, size = _heap(server, control)
     return ServerStatus(
@@ -48,7 +52,7 @@ def server_status(server: RecordedProcess) -> ServerStatus:
         chunks=chunks,
         bytes_heap=size,
         command=shlex.join(map(os.fsdecode, server.facts.argv)),
-        problems=tuple(_problems(server, identity)),
+        problems=tuple(_problems(server, identity, own_debuggers)),
     )
 
 
@@ -68,7 +72,7 @@ def _why_off(control: Control) -> str:
     return describe_error(control) or "it was started without settings"
 
 
-def _problems(server: RecordedProcess, identity: ElfIdentity) -> Iterator[str]:
+def _problems(server: RecordedProcess, identity: ElfIdentity, own_debuggers: Collection[int]) -> Iterator[str]:
     pid = server.pid
     for check in (
         lambda: recorded.require_updatable(server),
@@ -79,13 +83,8 @@ def _problems(server: RecordedProcess, identity: ElfIdentity) -> Iterator[str]:
         try:
             check()
         except McrError as error:
-            if not (isinstance(error, AlreadyTraced) and _is_ours(status(pid).tracer)):
+            if not (isinstance(error, AlreadyTraced) and status(pid).tracer in (0, *own_debuggers)):
                 yield str(error)
-
-
-# The debugger of an open update; or the user's GDB, if this runs in it, which hands its process over.
-def _is_ours(tracer: int) -> bool:
-    return not tracer or os.getpid() in (tracer, status(tracer).parent)
 
 
 # (live chunks, their bytes), (0, 0) if libmcr has no heap. The server runs on: a span may vanish between two reads.

@@ -91,6 +91,11 @@ class Session:
         """Whether this process stands still under our debugger."""
         return pid == self.process.pid and self._old_gdb.holds_process
 
+    @property
+    def holder(self) -> int | None:
+        """The process that traces O for this update; None while O runs."""
+        return self._old_gdb.pid if self._old_gdb.holds_process else None
+
     def threads(self) -> ThreadsResult:
         """The threads of O, which stands still."""
         log = self.process.log()

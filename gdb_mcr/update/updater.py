@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -71,7 +72,12 @@ class Updater:
 
     def status(self, pid: int | None) -> StatusResult:
         """One server, or all that run under libmcr."""
-        return inspection.status(pid)
+        return inspection.status(pid, self._own_debuggers())
+
+    # The user's GDB, if this runs in it, hands its process over; the other holds O for the open update.
+    def _own_debuggers(self) -> tuple[int, ...]:
+        holder = self._session.holder if self._session is not None else None
+        return (os.getpid(),) if holder is None else (os.getpid(), holder)
 
     def threads(self, pid: int) -> ThreadsResult:
         """The threads of the server."""

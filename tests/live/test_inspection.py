@@ -86,10 +86,13 @@ def test_status_tells_what_it_is_and_that_nothing_stands_in_the_way(server: Serv
 
 def test_status_when_a_debugger_holds_it_then_says_who(server: Server) -> None:
     with ChildGdb() as gdb:
+        gdb_pid = gdb.pid
         gdb.stop(server.pid)
         (one,) = inspection.status(server.pid).servers
+        (ours,) = inspection.status(server.pid, [gdb_pid]).servers
         gdb.let_go()
-    assert [problem for problem in one.problems if "traced by gdb" in problem]
+    assert [problem for problem in one.problems if f"traced by gdb (process {gdb_pid})" in problem]
+    assert ours.problems == ()
     assert inspection.status(server.pid).servers[0].problems == ()
 
 
