@@ -83,6 +83,7 @@ class HandlerFailure(IntEnum):
     LONG = 6
     NUMBER = 7
     NESTED = 8
+    LENGTH = 9
 
 
 class StepRow(ctypes.Structure):

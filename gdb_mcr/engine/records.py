@@ -32,6 +32,7 @@ class ShapeKind(IntEnum):
     CODE = 4
     STRUCT = 5
     ARRAY = 6
+    CHOICE = 7
 
 
 class ShapeFlag(IntFlag):
@@ -60,6 +61,7 @@ class OpCode(IntEnum):
     KEEP = 10
     NESTED = 11
     HANDLER = 12
+    CHOICE = 13
 
 
 class OpFlag(IntFlag):
@@ -162,6 +164,18 @@ class ShapeMember(ctypes.Structure):
     _fields_ = (("offset", c_uint32), ("type", c_uint32))
 
 
+class Case(ctypes.Structure):
+    """struct mcr_case."""
+
+    _fields_ = (("question", c_uint32), ("type", c_uint32), ("back", c_uint32), ("reserved", c_uint32))
+
+
+class PointerFactRow(ctypes.Structure):
+    """struct mcr_pointer_fact."""
+
+    _fields_ = (("tags", c_uint64), ("length", c_uint32), ("back", c_uint32))
+
+
 class Op(ctypes.Structure):
     """struct mcr_op."""
 
@@ -216,7 +230,7 @@ class Object(ctypes.Structure):
         ("pair", c_uint32),
         ("capacity", c_uint32),
         ("holder", c_uint32),
-        ("reserved", c_uint32),
+        ("in_use", c_uint32),
     )
 
     @property
@@ -314,6 +328,8 @@ class Tables(ctypes.Structure):
         ("type_changed", ctypes.POINTER(c_uint8)),
         ("handlers", ctypes.POINTER(HandlerRow)),
         ("steps", ctypes.POINTER(StepRow)),
+        ("cases", ctypes.POINTER(Case)),
+        ("pointer_facts", ctypes.POINTER(PointerFactRow)),
         ("type_count", c_uint32),
         ("program_count", c_uint32),
         ("op_count", c_uint32),
@@ -321,6 +337,8 @@ class Tables(ctypes.Structure):
         ("site_count", c_uint32),
         ("handler_count", c_uint32),
         ("step_count", c_uint32),
+        ("case_count", c_uint32),
+        ("pointer_fact_count", c_uint32),
         ("reserved", c_uint32),
         ("own_fds", ctypes.POINTER(c_uint32)),
         ("own_fd_count", c_uint64),

@@ -16,6 +16,7 @@ from gdb_mcr.engine.library import Prototype, declare
 from gdb_mcr.engine.records import (
     NONE,
     STATISTICS,
+    Case,
     EnumEntry,
     Event,
     Extent,
@@ -25,6 +26,7 @@ from gdb_mcr.engine.records import (
     Op,
     Pair,
     Patch,
+    PointerFactRow,
     Program,
     Shape,
     ShapeMember,
@@ -113,6 +115,8 @@ class EngineTables:
     symbols: list[Symbol] = field(default_factory=list)
     handlers: list[HandlerRow] = field(default_factory=list)
     steps: list[StepRow] = field(default_factory=list)
+    cases: list[Case] = field(default_factory=list)
+    pointer_facts: list[PointerFactRow] = field(default_factory=list)
     site_shapes: Sequence[int] = ()
     own_fds: Sequence[int] = ()
     """Descriptor numbers that only N has."""
@@ -175,6 +179,8 @@ class Tracer:
             "symbols": _array(Symbol, tables.symbols),
             "handlers": _array(HandlerRow, tables.handlers),
             "steps": _array(StepRow, tables.steps),
+            "cases": _array(Case, tables.cases),
+            "pointer_facts": _array(PointerFactRow, tables.pointer_facts),
         }
         for name, values in arrays.items():
             pointer = ctypes.cast(values, ctypes.POINTER(values._type_))
@@ -196,6 +202,7 @@ class Tracer:
         rows.type_count, rows.program_count, rows.op_count = len(tables.shapes), len(tables.programs), len(tables.ops)
         rows.symbol_count, rows.site_count = len(tables.symbols), len(tables.site_shapes)
         rows.handler_count, rows.step_count = len(tables.handlers), len(tables.steps)
+        rows.case_count, rows.pointer_fact_count = len(tables.cases), len(tables.pointer_facts)
         rows.own_fd_count = len(tables.own_fds)
         rows.image_start, rows.image_end = tables.image.start, tables.image.end
         rows.text_start, rows.text_end = tables.text.start, tables.text.end

@@ -24,6 +24,7 @@ FAILURES = {
     HandlerFailure.POINTER: "a pointer that leads into none of the old server's objects",
     HandlerFailure.LONG: "its loops go on for too long",
     HandlerFailure.NUMBER: "a floating point number too large for any integer",
+    HandlerFailure.LENGTH: "an array that is longer than the memory it is in",
     HandlerFailure.NESTED: "handlers convert parts that have handlers which convert parts, too deep",
 }
 """Why a transfer handler ended early, in the user's terms."""

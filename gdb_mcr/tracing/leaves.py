@@ -39,8 +39,11 @@ def unroll(ops: Sequence[Op], wanted: Range, old: int = 0, new: int = 0) -> Iter
                 yield from unroll(
                     body, wanted, place.start + n * op.old_stride, new + op.new_offset + n * op.new_stride
                 )
-        elif op.code != OpCode.NESTED and place.overlaps(wanted):
+        elif op.code not in _WITHOUT_BYTES and place.overlaps(wanted):
             yield Leaf(op, place, new + op.new_offset)
+
+
+_WITHOUT_BYTES = frozenset({OpCode.NESTED, OpCode.HANDLER, OpCode.CHOICE})
 
 
 # The rounds of a loop that touch `wanted`.

@@ -78,13 +78,20 @@ static bool stays_in_place(const struct mcr_engine *engine, const struct mcr_obj
     return !(object->flags & (MCR_OBJECT_NEVER | MCR_OBJECT_DROPPED)) && !has_moved(engine, object);
 }
 
+/* Dead bytes of what keeps its form stay as they are. */
+static uint64_t bytes_in_use(const struct mcr_engine *engine, const struct mcr_object *object) {
+    uint32_t program = mcr_object_program(engine, object);
+    bool keeps_form = program == MCR_NONE || engine->tables.programs[program].identical;
+    return keeps_form ? mcr_bytes_in_use(object) : object->size;
+}
+
 uint64_t mcr_engine_audit(struct mcr_engine *engine, struct mcr_hit *hits, uint64_t capacity) {
     struct audit audit = {.engine = engine, .hits = hits, .capacity = capacity};
     for (uint64_t i = 0; i < engine->object_count; i++) {
         const struct mcr_object *object = &engine->objects[i];
         if (!stays_in_place(engine, object))
             continue;
-        uint64_t size = object->pair == MCR_NONE ? object->size : engine->pairs[object->pair].new_size;
+        uint64_t size = object->pair == MCR_NONE ? bytes_in_use(engine, object) : engine->pairs[object->pair].new_size;
         const uint8_t *bytes = mcr_image_at(engine, MCR_IMAGE_THEIRS, object->address, size);
         if (bytes)
             look_at(&audit, object, bytes, object->address, size);

@@ -161,17 +161,24 @@ static void convert_bits(struct mcr_engine *engine, struct conversion *c, const 
     store_bits(at->out, new_bit, op->new_bytes, theirs);
 }
 
+/* Tags are the program's own and stay. */
+static enum landing translate_tagged(struct mcr_engine *engine, uint64_t value, uint64_t tags, uint64_t *ret) {
+    enum landing landing = mcr_translate(engine, value & ~tags, ret);
+    *ret |= value & tags;
+    return landing;
+}
+
 static void convert_pointer(struct mcr_engine *engine, struct conversion *c, const struct mcr_op *op,
                             const struct place *at) {
-    uint64_t theirs = load_word(at->theirs), moved, base_moved = 0;
-    enum landing landing = mcr_translate(engine, theirs, &moved);
+    uint64_t tags = (uint64_t)op->aux << 32 | op->length, theirs = load_word(at->theirs), moved, base_moved = 0;
+    enum landing landing = translate_tagged(engine, theirs, tags, &moved);
     if (at->base && at->ours)
-        mcr_translate(engine, load_word(at->base), &base_moved);
+        translate_tagged(engine, load_word(at->base), tags, &base_moved);
     bool differs = at->base && at->ours && load_word(at->ours) != base_moved && load_word(at->ours) != moved;
     if (!decide(engine, c, op, at, 8, differs, true))
         return;
     if (landing == LANDS_LOST)
-        mcr_event_add(engine, MCR_EVENT_LOST_POINTER, c->object, c->object_offset + at->old_offset, theirs, 0);
+        mcr_event_add(engine, MCR_EVENT_LOST_POINTER, c->object, c->object_offset + at->old_offset, theirs & ~tags, 0);
     engine->statistics.translated += moved != theirs;
     store_word(at->out, moved);
 }
@@ -315,6 +322,16 @@ static void run_one(struct mcr_engine *engine, struct conversion *c, const struc
     }
 }
 
+/* A question that has no answer has been told of by the tracing. */
+static bool is_chosen(const struct mcr_engine *engine, const struct conversion *c, const struct mcr_op *op,
+                      uint64_t old_offset) {
+    uint64_t start = old_offset - op->new_stride, size = engine->tables.handlers[op->aux].old_size;
+    int64_t answer;
+    if (op->new_stride > old_offset || size > c->theirs_size || start > c->theirs_size - size)
+        return false;
+    return mcr_ask(engine, op->aux, MCR_NONE, c->theirs + start, &answer) && answer;
+}
+
 static void run(struct mcr_engine *engine, struct conversion *c, const struct mcr_op *ops, uint32_t count,
                 uint64_t old_start, uint64_t new_start) {
     for (uint32_t i = 0; i < count; i++) {
@@ -322,6 +339,14 @@ static void run(struct mcr_engine *engine, struct conversion *c, const struct mc
         uint64_t old_offset = old_start + op->old_offset, new_offset = new_start + op->new_offset;
         if (op->code == MCR_OP_NESTED || (op->flags & MCR_OPFLAG_HANDLED)) {
             i += op->code == MCR_OP_LOOP ? op->length : 0;
+            continue;
+        }
+        if (op->code == MCR_OP_CHOICE) {
+            if (is_chosen(engine, c, op, old_offset)) {
+                run(engine, c, op + 1, op->length, old_start, new_start);
+                i += op->old_stride;
+            }
+            i += op->length;
             continue;
         }
         if (op->code == MCR_OP_HANDLER) {

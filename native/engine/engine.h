@@ -41,7 +41,9 @@ enum mcr_type_kind {
     MCR_TYPE_POINTER = 3, /* target = pointee type, MCR_NONE = void */
     MCR_TYPE_CODE = 4,    /* pointer to a function */
     MCR_TYPE_STRUCT = 5,  /* members [first, first + count) */
-    MCR_TYPE_ARRAY = 6    /* count elements of target; count MCR_NONE = to the end of the chunk */
+    MCR_TYPE_ARRAY = 6,   /* count elements of target; count MCR_NONE = to the end of the chunk */
+    MCR_TYPE_CHOICE =
+        7 /* a union of which cases [first, first + count) tell the member in use; target = if none does */
 };
 
 enum mcr_type_flag {
@@ -58,8 +60,23 @@ struct mcr_type {
     uint16_t reserved;
     uint32_t size; /* bytes; 0 = incomplete */
     uint32_t target;
-    uint32_t first;
+    uint32_t first; /* of a pointer with count 1: its entry in the pointer facts */
     uint32_t count;
+};
+
+/* A question is a handler without an object of N's whose register 0 is the answer. It is asked about the object that
+ * begins `back` bytes before the place. */
+struct mcr_case {
+    uint32_t question; /* not 0: the union has `type` */
+    uint32_t type;
+    uint32_t back;
+    uint32_t reserved;
+};
+
+struct mcr_pointer_fact { /* what an annotation says of a pointer */
+    uint64_t tags;        /* bits that are no part of the address */
+    uint32_t length;      /* question: how many elements are in use where it leads; MCR_NONE = all */
+    uint32_t back;
 };
 
 struct mcr_member {
@@ -72,16 +89,19 @@ enum mcr_op_code {
     MCR_OP_DATA = 0,    /* length bytes as they are */
     MCR_OP_INTEGER = 1, /* old_bytes -> new_bytes, sign by flag, range checked */
     MCR_OP_ENUM = 2,    /* as INTEGER, then mapped: aux = first of `length` entries in the enum maps */
-    MCR_OP_POINTER = 3,
+    MCR_OP_POINTER = 3, /* aux and length: high and low half of the bits that are no part of the address */
     MCR_OP_CODE = 4,
-    MCR_OP_OPAQUE = 5,  /* length bytes: words, exact image words rewritten */
-    MCR_OP_WORDS = 6,   /* length bytes: never rewritten */
-    MCR_OP_LOOP = 7,    /* aux times the next `length` ops, whose offsets are relative to the element */
-    MCR_OP_BITS = 8,    /* old_bytes/new_bytes = widths; aux = old bit << 16 | new bit, from the byte offsets */
-    MCR_OP_DROPPED = 9, /* length old bytes without a home; aux = id for the finding */
-    MCR_OP_KEEP = 10,   /* length new bytes that stay N's; old_bytes = 1: O has it too (never-merged), 0: added */
-    MCR_OP_NESTED = 11, /* no bytes: an aggregate of `length` old bytes starts here (for interior pointers) */
-    MCR_OP_HANDLER = 12 /* no bytes: handler `aux` runs on the aggregate that starts here */
+    MCR_OP_OPAQUE = 5,   /* length bytes: words, exact image words rewritten */
+    MCR_OP_WORDS = 6,    /* length bytes: never rewritten */
+    MCR_OP_LOOP = 7,     /* aux times the next `length` ops, whose offsets are relative to the element */
+    MCR_OP_BITS = 8,     /* old_bytes/new_bytes = widths; aux = old bit << 16 | new bit, from the byte offsets */
+    MCR_OP_DROPPED = 9,  /* length old bytes without a home; aux = id for the finding */
+    MCR_OP_KEEP = 10,    /* length new bytes that stay N's; old_bytes = 1: O has it too (never-merged), 0: added */
+    MCR_OP_NESTED = 11,  /* no bytes: an aggregate of `length` old bytes starts here (for interior pointers) */
+    MCR_OP_HANDLER = 12, /* no bytes: handler `aux` runs on the aggregate that starts here */
+    /* The next `length` ops if question `aux` is answered by other than 0, and then not the `old_stride` ops behind
+     * them; it is asked about the object that begins `new_stride` bytes before. */
+    MCR_OP_CHOICE = 13
 };
 
 enum mcr_op_flag {
@@ -157,7 +177,7 @@ struct mcr_object {
     uint32_t pair;     /* index in the pairs, MCR_NONE = moves as a whole to the same address */
     uint32_t capacity; /* bytes available at its address, at least `size` (saturating) */
     uint32_t holder;   /* an object whose likely pointer holds this one, MCR_NONE */
-    uint32_t reserved;
+    uint32_t in_use;   /* bytes that are in use, plus one; 0 = all */
 };
 
 /* Where an object goes when that is not simply its own address. */
@@ -244,7 +264,10 @@ struct mcr_tables {
     uint8_t *type_changed;         /* by O type: 1 = layout differs in N */
     const struct mcr_handler *handlers;
     const struct mcr_step *steps;
-    uint32_t type_count, program_count, op_count, symbol_count, site_count, handler_count, step_count, reserved;
+    const struct mcr_case *cases;
+    const struct mcr_pointer_fact *pointer_facts;
+    uint32_t type_count, program_count, op_count, symbol_count, site_count;
+    uint32_t handler_count, step_count, case_count, pointer_fact_count, reserved;
     const uint32_t *own_fds; /* descriptor numbers that only N has, ascending: O's slots for them are stale */
     uint64_t own_fd_count;
     uint64_t image_start, image_end; /* O's executable */

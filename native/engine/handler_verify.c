@@ -98,7 +98,7 @@ static bool is_sound(const struct mcr_engine *engine, const struct mcr_handler *
 static bool reads_memory(const struct mcr_engine *engine, uint32_t first, uint32_t count, uint32_t depth) {
     for (uint32_t i = first; i < first + count; i++) {
         const struct mcr_op *op = &engine->tables.ops[i];
-        if (op->code != MCR_OP_HANDLER)
+        if (op->code != MCR_OP_HANDLER && op->code != MCR_OP_CHOICE)
             continue;
         const struct mcr_handler *handler = &engine->tables.handlers[op->aux];
         const struct mcr_step *steps = engine->tables.steps + handler->first;
@@ -130,12 +130,24 @@ static int learn_readers(struct mcr_engine *engine) {
     return 0;
 }
 
+/* Whether something asks for a handler that is not there. */
+static bool has_unknown(const struct mcr_tables *tables) {
+    for (uint32_t i = 0; i < tables->op_count; i++)
+        if ((tables->ops[i].code == MCR_OP_HANDLER || tables->ops[i].code == MCR_OP_CHOICE) &&
+            tables->ops[i].aux >= tables->handler_count)
+            return true;
+    for (uint32_t i = 0; i < tables->case_count; i++)
+        if (tables->cases[i].question >= tables->handler_count)
+            return true;
+    for (uint32_t i = 0; i < tables->pointer_fact_count; i++)
+        if (tables->pointer_facts[i].length != MCR_NONE && tables->pointer_facts[i].length >= tables->handler_count)
+            return true;
+    return false;
+}
+
 int mcr_handlers_learn(struct mcr_engine *engine) {
     for (uint32_t i = 0; i < engine->tables.handler_count; i++)
         if (!is_sound(engine, &engine->tables.handlers[i]))
             return -EINVAL;
-    for (uint32_t i = 0; i < engine->tables.op_count; i++)
-        if (engine->tables.ops[i].code == MCR_OP_HANDLER && engine->tables.ops[i].aux >= engine->tables.handler_count)
-            return -EINVAL;
-    return learn_readers(engine);
+    return has_unknown(&engine->tables) ? -EINVAL : learn_readers(engine);
 }

@@ -98,7 +98,8 @@ enum mcr_handler_failure {
     MCR_HANDLER_POINTER = 5,  /* a pointer that leads into no object of O's, or out of it */
     MCR_HANDLER_LONG = 6,     /* more rounds than it may take */
     MCR_HANDLER_NUMBER = 7,   /* a floating point number that no integer can be */
-    MCR_HANDLER_NESTED = 8    /* handlers inside handlers inside handlers */
+    MCR_HANDLER_NESTED = 8,   /* handlers inside handlers inside handlers */
+    MCR_HANDLER_LENGTH = 9    /* an array is said to be longer than the memory that it is in */
 };
 
 #endif

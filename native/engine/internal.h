@@ -198,6 +198,9 @@ void mcr_visits_clear(struct mcr_engine *engine);
 /* types.c */
 void mcr_types_learn(struct mcr_engine *engine);
 uint32_t mcr_elements(const struct mcr_engine *engine, const struct mcr_object *object);
+uint64_t mcr_bytes_in_use(const struct mcr_object *object);
+/* The elements of which all bytes are in use. */
+uint32_t mcr_elements_in_use(const struct mcr_engine *engine, const struct mcr_object *object);
 /* Whether `wanted` stands at `offset` in an object of `type` (itself, a member, an element; offset already reduced). */
 bool mcr_type_holds(const struct mcr_engine *engine, uint32_t type, uint64_t offset, uint32_t wanted);
 /* Whether a word at `offset` may be a pointer; false for numbers, bit fields and padding. */
@@ -256,6 +259,17 @@ void mcr_convert_opaque(struct mcr_engine *engine, struct conversion *conversion
                         uint64_t new_offset, uint64_t length);
 /* The words of an opaque object that stays where it is: only those that point to what moved are stored again. */
 void mcr_fix_words(struct mcr_engine *engine, uint8_t *bytes, uint64_t address, uint64_t size, bool ruled);
+
+/* question.c: what an annotation says of a place depends on other values of its object. Asked by several threads at
+ * once; `object` is told of questions that have no answer, MCR_NONE = none is. */
+bool mcr_ask(const struct mcr_engine *engine, uint32_t question, uint32_t object, const uint8_t *bytes, int64_t *ret);
+/* The type of a union at `bytes`, by its cases. */
+uint32_t mcr_choose(const struct mcr_engine *engine, uint32_t type, uint32_t object, const uint8_t *bytes);
+
+static inline const struct mcr_pointer_fact *mcr_pointer_fact(const struct mcr_engine *engine,
+                                                              const struct mcr_type *type) {
+    return type->count ? &engine->tables.pointer_facts[type->first] : NULL;
+}
 
 /* handler.c */
 void mcr_handle(struct mcr_engine *engine, struct conversion *conversion, const struct mcr_op *op, uint64_t old_offset,

@@ -92,6 +92,9 @@ static void scan_type(struct scanner *scanner, const struct scan *scan, uint32_t
         return;
     }
     switch (type->kind) {
+    case MCR_TYPE_CHOICE:
+        scan_type(scanner, &inner, mcr_choose(engine, index, MCR_NONE, scan->theirs + offset), offset, limit);
+        break;
     case MCR_TYPE_STRUCT:
         for (uint32_t i = 0; i < type->count; i++) {
             const struct mcr_member *member = &engine->tables.members[type->first + i];
@@ -132,12 +135,12 @@ static void scan_object(struct scanner *scanner, uint32_t index) {
         scan.base_size = scan.base ? pair->base_size : 0;
     }
     if (object->type == MCR_NONE) {
-        scan_words(scanner, &scan, 0, object->size);
+        scan_words(scanner, &scan, 0, mcr_bytes_in_use(object));
         return;
     }
-    uint32_t count = mcr_elements(engine, object), size = engine->tables.types[object->type].size;
+    uint32_t count = mcr_elements_in_use(engine, object), size = engine->tables.types[object->type].size;
     bool open_ended = engine->interest[object->type] & INTEREST_FLEXIBLE;
-    uint64_t total = object->size;
+    uint64_t total = mcr_bytes_in_use(object);
     for (uint32_t i = 0; i < count && engine->interest[object->type] & INTEREST_SCAN; i++)
         scan_type(scanner, &scan, object->type, (uint64_t)i * size, open_ended ? total : size);
     if (!open_ended && !mcr_is_settling(engine, object->type) && (uint64_t)count * size < total)

@@ -55,11 +55,12 @@ static bool may_point(const struct mcr_engine *engine, uint64_t value) {
     return value >= engine->low && value < engine->high;
 }
 
-static void compare(struct structures *one, const struct node *node, uint64_t offset, uint64_t theirs) {
+static void compare(struct structures *one, const struct node *node, uint64_t offset, uint64_t theirs, uint64_t tags) {
     struct mcr_engine *engine = one->engine;
     if (!node->base || offset + 8 > node->base_size || !node->ours || offset + 8 > node->ours_size)
         return;
-    uint64_t base = load_word(node->base + offset), ours = load_word(node->ours + offset), base_moved, theirs_moved;
+    uint64_t base = load_word(node->base + offset) & ~tags, ours = load_word(node->ours + offset) & ~tags;
+    uint64_t base_moved, theirs_moved;
     bool pointers = may_point(engine, theirs) || may_point(engine, base);
     if (theirs != base && (pointers || node->kind == TYPED_NODE))
         one->changes[node->index] |= OLD_CHANGED;
@@ -69,17 +70,17 @@ static void compare(struct structures *one, const struct node *node, uint64_t of
         one->changes[node->index] |= NEW_CHANGED;
 }
 
-static void look_at_pointer(struct structures *one, const struct node *node, uint64_t offset) {
-    uint64_t theirs = load_word(node->theirs + offset);
+static void look_at_pointer(struct structures *one, const struct node *node, uint64_t offset, uint64_t tags) {
+    uint64_t theirs = load_word(node->theirs + offset) & ~tags;
     uint32_t target = may_point(one->engine, theirs) ? mcr_find_object(one->engine, theirs) : MCR_NONE;
     if (target != MCR_NONE && kind_of(one->engine, target) == node->kind)
         join(one, node->index, target);
-    compare(one, node, offset, theirs);
+    compare(one, node, offset, theirs, tags);
 }
 
 static void look_at_words(struct structures *one, const struct node *node, uint64_t size) {
     for (uint64_t offset = 0; offset + 8 <= size; offset += 8)
-        look_at_pointer(one, node, offset);
+        look_at_pointer(one, node, offset, 0);
 }
 
 static void walk_pointers(struct structures *one, const struct node *node, uint32_t index, uint64_t offset,
@@ -88,8 +89,11 @@ static void walk_pointers(struct structures *one, const struct node *node, uint3
     const struct mcr_type *type = &engine->tables.types[index];
     if (!(engine->interest[index] & INTEREST_POINTERS))
         return;
+    const struct mcr_pointer_fact *fact = type->kind == MCR_TYPE_POINTER ? mcr_pointer_fact(engine, type) : NULL;
     if (type->kind == MCR_TYPE_POINTER && limit >= 8)
-        look_at_pointer(one, node, offset);
+        look_at_pointer(one, node, offset, fact ? fact->tags : 0);
+    if (type->kind == MCR_TYPE_CHOICE)
+        walk_pointers(one, node, mcr_choose(engine, index, MCR_NONE, node->theirs + offset), offset, limit);
     for (uint32_t i = 0; type->kind == MCR_TYPE_STRUCT && i < type->count; i++) {
         const struct mcr_member *member = &engine->tables.members[type->first + i];
         if (member->offset < limit)
@@ -120,12 +124,12 @@ static void look_at_node(struct structures *one, uint32_t index) {
         node.ours_size = pair->new_size;
     }
     if (node.theirs && node.kind == OPAQUE_NODE)
-        look_at_words(one, &node, object->size);
+        look_at_words(one, &node, mcr_bytes_in_use(object));
     if (!node.theirs || node.kind == OPAQUE_NODE)
         return;
-    uint32_t size = engine->tables.types[object->type].size, count = mcr_elements(engine, object);
+    uint32_t size = engine->tables.types[object->type].size, count = mcr_elements_in_use(engine, object);
     for (uint64_t i = 0; i < count; i++)
-        walk_pointers(one, &node, object->type, i * size, count == 1 ? object->size : size);
+        walk_pointers(one, &node, object->type, i * size, count == 1 ? mcr_bytes_in_use(object) : size);
 }
 
 static void take_old(struct structures *one) {

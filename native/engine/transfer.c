@@ -137,12 +137,12 @@ static bool fix_tail(struct mcr_engine *engine, const struct mcr_object *object,
 static void convert_elements(struct mcr_engine *engine, const struct mcr_object *object, uint32_t program,
                              struct conversion *whole) {
     const struct mcr_program *one = &engine->tables.programs[program];
-    uint64_t count = mcr_elements(engine, object), from = 0, to = 0;
+    uint64_t count = mcr_elements_in_use(engine, object), from = 0, to = 0;
     for (; count && to < whole->out_size; count--, from += one->old_size, to += one->new_size)
         convert_element(engine, program, whole, from, to);
-    if (count || from >= object->size || to >= whole->out_size ||
+    if (count || from >= object->size || to >= whole->out_size || object->in_use ||
         (engine->tables.type_flags[object->type] & MCR_TYPE_FREE))
-        return;
+        return; /* what follows is dead, or has no place */
     if (one->tail_program == MCR_NONE) {
         uint64_t length = object->size - from < whole->out_size - to ? object->size - from : whole->out_size - to;
         if (whole->out == whole->theirs && from == to)
@@ -165,9 +165,9 @@ static void convert_object(struct mcr_engine *engine, const struct mcr_object *o
         convert_elements(engine, object, program, conversion);
         return;
     }
-    uint64_t length = object->size < conversion->out_size ? object->size : conversion->out_size;
+    uint64_t size = mcr_bytes_in_use(object), length = size < conversion->out_size ? size : conversion->out_size;
     mcr_convert_opaque(engine, conversion, 0, 0, length);
-    for (uint64_t i = length; i < object->size; i++)
+    for (uint64_t i = length; i < size; i++)
         if (conversion->theirs[i] &&
             (!conversion->base || i >= conversion->base_size || conversion->theirs[i] != conversion->base[i])) {
             mcr_event_add(engine, MCR_EVENT_NO_HOME, conversion->object, i, object->size, conversion->out_size);
@@ -248,7 +248,8 @@ static bool changes_by_word(const struct mcr_engine *engine, uint32_t index) {
     for (uint32_t i = program->first; i < program->first + program->count; i++) {
         const struct mcr_op *op = &engine->tables.ops[i];
         bool aligned = op->old_offset % 8 == 0 && op->old_stride % 8 == 0;
-        if (op->code == MCR_OP_ENUM || op->code == MCR_OP_DROPPED)
+        bool is_tagged = op->code == MCR_OP_POINTER && (op->length || op->aux);
+        if (op->code == MCR_OP_ENUM || op->code == MCR_OP_DROPPED || op->code == MCR_OP_CHOICE || is_tagged)
             return false;
         if (!aligned && (op->code == MCR_OP_POINTER || op->code == MCR_OP_CODE || op->code == MCR_OP_LOOP))
             return false;
@@ -277,7 +278,8 @@ static void fix_object(struct mcr_engine *engine, uint32_t index, uint8_t *their
     if (object->type != MCR_NONE && (engine->tables.type_flags[object->type] & MCR_TYPE_PLAIN))
         return;
     if (object->type == MCR_NONE) {
-        mcr_fix_words(engine, theirs, object->address, object->size, object->flags & MCR_OBJECT_RULED_OWNER);
+        mcr_fix_words(engine, theirs, object->address, mcr_bytes_in_use(object),
+                      object->flags & MCR_OBJECT_RULED_OWNER);
         return;
     }
     if (object->size >= LARGE && !may_change(engine, object, theirs))

@@ -15,6 +15,9 @@ static uint64_t old_span(const struct mcr_op *op) {
         return ((op->aux >> 16) + op->old_bytes + 7) / 8;
     case MCR_OP_KEEP:
         return op->old_bytes ? op->length : 0;
+    case MCR_OP_CHOICE: /* of a union's members the first that has something there counts */
+    case MCR_OP_HANDLER:
+        return 0;
     default:
         return op->length;
     }

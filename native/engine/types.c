@@ -43,6 +43,11 @@ static uint8_t learn(struct mcr_engine *engine, uint32_t index) {
         if (type->count == MCR_NONE)
             found = (found | INTEREST_FLEXIBLE) & ~INTEREST_WORDS;
         break;
+    case MCR_TYPE_CHOICE:
+        for (uint32_t i = 0; i < type->count; i++)
+            found |= learn(engine, engine->tables.cases[type->first + i].type);
+        found = (found | learn(engine, type->target)) & ~INTEREST_WORDS;
+        break;
     default:
         break;
     }
@@ -73,6 +78,18 @@ uint32_t mcr_elements(const struct mcr_engine *engine, const struct mcr_object *
         return 1;
     uint64_t count = object->size / size;
     return count > UINT32_MAX ? UINT32_MAX : (uint32_t)count;
+}
+
+uint64_t mcr_bytes_in_use(const struct mcr_object *object) {
+    return object->in_use && object->in_use - 1 < object->size ? object->in_use - 1 : object->size;
+}
+
+uint32_t mcr_elements_in_use(const struct mcr_engine *engine, const struct mcr_object *object) {
+    uint32_t count = mcr_elements(engine, object), size = count ? engine->tables.types[object->type].size : 0;
+    if (!object->in_use || !size)
+        return count;
+    uint64_t in_use = mcr_bytes_in_use(object) / size;
+    return in_use < count ? (uint32_t)in_use : count;
 }
 
 uint64_t mcr_reduce_offset(const struct mcr_engine *engine, const struct mcr_object *object, uint64_t offset) {
@@ -120,7 +137,7 @@ bool mcr_type_may_point(const struct mcr_engine *engine, uint32_t type, uint64_t
         const struct mcr_type *one = &engine->tables.types[type];
         if (one->kind == MCR_TYPE_POINTER || one->kind == MCR_TYPE_CODE)
             return offset == 0;
-        if (one->kind == MCR_TYPE_WORDS || one->kind == MCR_TYPE_OPAQUE)
+        if (one->kind == MCR_TYPE_WORDS || one->kind == MCR_TYPE_OPAQUE || one->kind == MCR_TYPE_CHOICE)
             return true;
         type = descend(engine, type, &offset);
     }
