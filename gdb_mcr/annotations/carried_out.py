@@ -2,10 +2,5 @@
 
 from __future__ import annotations
 
-STATEMENTS_NOT_YET = frozenset({"tagged", "length", "points", "active", "opaque", "precise", "transfer"})
+STATEMENTS_NOT_YET = frozenset({"tagged", "length", "points", "active", "opaque", "precise"})
 """Words that begin a statement."""
-
-NODES_NOT_YET = frozenset(
-    {"Convert", "ListLoop", "AddressOf", "AddressOfVariable", "Call", "Evaluate", "floating point", "bit field"}
-)
-"""Classes of `model.handler` and `model.expression` inside transfer handlers."""

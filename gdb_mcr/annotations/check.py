@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from gdb_mcr.annotations.contents import free_type, not_plain
+from gdb_mcr.annotations.handlers import HandlerChecker
 from gdb_mcr.annotations.labels import LACKING, Label
 from gdb_mcr.annotations.names import Miss, ProgramNames
 from gdb_mcr.annotations.pairs import Pair, variable_text
 from gdb_mcr.annotations.targets import TargetResolver
+from gdb_mcr.annotations.wrong import WrongError
 from gdb_mcr.model.annotation import Annotations, LibraryRule, Rule
+from gdb_mcr.model.handler import Handler
 from gdb_mcr.model.place import Place, Side, Subject
 from gdb_mcr.model.program import Program
 from gdb_mcr.model.statement import (
@@ -60,6 +63,8 @@ class Checker:
         self._never_libraries: list[str] = []
         self._free_types: list[int] = []
         self._plain_pointers: list[Place] = []
+        self._checked_handlers: list[Handler] = []
+        self._handlers = HandlerChecker(self._pair, self._targets, self._wrong)
 
     def check(self, statements: Sequence[Statement]) -> Annotations:
         """What the statements mean. `problems` then has what is wrong; the answer leaves that out."""
@@ -75,6 +80,7 @@ class Checker:
                 self._free(one)
         for one in statements:
             self._other(one)
+        self._check_overlaps()
         return self._annotations(statements)
 
     def _other(self, one: Statement) -> None:
@@ -92,9 +98,11 @@ class Checker:
                 self._plain(one)
             case RenameField() | RenameType() | RenameVariable() | FreeType():
                 pass
-            case Tagged() | Length() | Points() | Active() | Opaque() | Precise() | Transfer():
+            case Tagged() | Length() | Points() | Active() | Opaque() | Precise():
                 message = "this statement is not carried out by this version"
                 self._problem(Label.NOT_CARRIED_OUT, one.span, message)
+            case Transfer():
+                self._handler(one)
 
     def _annotations(self, statements: Sequence[Statement]) -> Annotations:
         renames = self._pair.renames
@@ -115,6 +123,7 @@ class Checker:
             libraries=tuple(self._libraries),
             free_types=tuple(self._free_types),
             plain_pointers=tuple(self._plain_pointers),
+            handlers=tuple(self._checked_handlers),
         )
 
     def _rename_type(self, one: RenameType) -> None:
@@ -169,6 +178,34 @@ class Checker:
         if place is not None and self._takes(one, (place.subject, place.old, place.old_path), one.treatment.value):
             self._contradicts_rename(one, place)
             self._rules.append(Rule(one.treatment, place, one.span))
+
+    def _handler(self, one: Transfer) -> None:
+        handler = self._handlers.check(one)
+        if handler is None:
+            return
+        place = handler.place
+        other = self._taken.setdefault(("handler", place.subject, place.old), ("", one.span))
+        if other[1] != one.span:
+            message = f"`{place.name}` has a handler already, in {_where(other[1], one.span)}"
+            self._problem(Label.OVERLAP, one.subject.span, message, "write all steps into one")
+            return
+        self._checked_handlers.append(handler)
+
+    # What a handler stores, and what another statement says of the same field.
+    def _check_overlaps(self) -> None:
+        renames = self._pair.renames.fields.values()
+        said = [(one.place, one.span) for one in self._rules if one.treatment is not Treatment.KEEP_OLD]
+        said += [(place, self._taken[place.old, place.old_path][1]) for place in renames]
+        for handler in self._checked_handlers:
+            for place, span in said:
+                same = (place.subject, place.new) == (handler.place.subject, handler.place.new)
+                if same and place.new_path and any(_overlap(place.new_path, path) for path in handler.writes):
+                    field = ".".join(place.new_path)
+                    message = f"the handler of `{handler.place.name}` in {_where(handler.span, span)} stores `{field}`"
+                    self._problem(Label.OVERLAP, span, message, "delete this statement, or the step of the handler")
+
+    def _wrong(self, wrong: WrongError) -> None:
+        self._problem(wrong.label, wrong.span, wrong.message, wrong.hint)
 
     # A target that is there and that `unfit` has nothing against.
     def _place(self, target: Target, unfit: Callable[[Place], Miss | None]) -> Place | None:
@@ -272,3 +309,8 @@ def _names(path: FieldPath) -> tuple[str, ...]:
 
 def _where(span: Span, seen_from: Span) -> str:
     return f"line {span.line}" if span.file == seen_from.file else f"{span.file}:{span.line}"
+
+
+def _overlap(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]

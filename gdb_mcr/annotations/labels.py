@@ -36,12 +36,22 @@ class Label(Enum):
     NOT_A_STRUCT = "not-a-struct"
     INCOMPLETE_TYPE = "incomplete-type"
     BAD_PATTERN = "bad-pattern"
+    # Expressions and handlers.
+    BAD_NUMBER = "bad-number"
+    BAD_INDEX = "bad-index"
+    TYPE_MISMATCH = "type-mismatch"
+    LOST_PRECISION = "lost-precision"
+    LOST_SIGN = "lost-sign"
+    NOT_WRITABLE = "not-writable"
+    NEVER_APPLIES = "never-applies"
+    CYCLE = "cycle"
     # Statements that this version reads and cannot carry out yet.
     NOT_CARRIED_OUT = "not-carried-out"
     # Statements that do not go together.
     STILL_EXISTS = "still-exists"
     DUPLICATE = "duplicate"
     CONTRADICTION = "contradiction"
+    OVERLAP = "overlap"
 
 
 LACKING = frozenset(

@@ -59,6 +59,7 @@ def _check(files: Sequence[Path], old: Program, new: Program, *, lenient: bool) 
 # The user's rules come last: where two speak of one place, the later one holds.
 def _joined(theirs: Annotations, rules: Annotations) -> Annotations:
     said = {(rule.place.subject, rule.place.old, rule.place.old_path) for rule in theirs.rules}
+    handled = {(one.place.subject, one.place.old) for one in theirs.handlers}
     kept = [one for one in rules.rules if (one.place.subject, one.place.old, one.place.old_path) not in said]
     return replace(
         theirs,
@@ -68,6 +69,11 @@ def _joined(theirs: Annotations, rules: Annotations) -> Annotations:
         libraries=(*rules.libraries, *theirs.libraries),
         free_types=(*rules.free_types, *theirs.free_types),
         plain_pointers=(*rules.plain_pointers, *theirs.plain_pointers),
+        handlers=(
+            *(one for one in rules.handlers if (one.place.subject, one.place.old) not in handled),
+            *theirs.handlers,
+        ),
+        facts=(*rules.facts, *theirs.facts),
     )
 
 

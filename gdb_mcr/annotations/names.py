@@ -57,7 +57,7 @@ class ProgramNames:
         if found:
             places = [self.program.types[index].decl_file or "an unknown file" for index in found]
             return _ambiguous(f"type `{wanted}`", places, wanted.name)
-        hint = did_you_mean(wanted.name, self._type_names())
+        hint = did_you_mean(wanted.name, self.any_type_names())
         return Miss(Label.UNKNOWN_TYPE, f"the {self.side.value} program has no type `{wanted}`", hint)
 
     def types(self, wanted: TypeName) -> list[int]:
@@ -126,7 +126,7 @@ class ProgramNames:
                 return Miss(holder.label, f"`{name}`: {holder.message}", holder.hint, step)
             member = self._member(holder, name)
             if member is None:
-                return self._no_field(holder, name, step)
+                return self.no_field(holder, name, step)
             holders.append(holder.index)
             at = member.type
         return Walk(tuple(holders), at)
@@ -147,9 +147,10 @@ class ProgramNames:
     def any_names(self) -> Iterator[str]:
         """All names that a bare target may have."""
         yield from self._variables
-        yield from self._type_names()
+        yield from self.any_type_names()
 
-    def _type_names(self) -> Iterator[str]:
+    def any_type_names(self) -> Iterator[str]:
+        """The names of all structs, unions, enums and typedefs."""
         for one in self.program.types:
             if one.name and (one.kind in _TAGGED or one.kind is TypeKind.TYPEDEF):
                 yield one.name
@@ -200,18 +201,20 @@ class ProgramNames:
                     return found
         return None
 
-    def _no_field(self, holder: DataType, name: str, step: int) -> Miss:
+    def no_field(self, holder: DataType, name: str, step: int = -1) -> Miss:
+        """What to say of a field that is not there, and which ones are near."""
         message = f"`{self.describe(holder.index)}` has no field `{name}` in the {self.side.value} program"
-        hint = did_you_mean(name, self._field_names(holder)) or _list_of_fields(list(self._field_names(holder)))
+        hint = did_you_mean(name, self.field_names(holder)) or _list_of_fields(list(self.field_names(holder)))
         return Miss(Label.UNKNOWN_FIELD, message, hint, step)
 
-    def _field_names(self, holder: DataType) -> Iterator[str]:
+    def field_names(self, holder: DataType) -> Iterator[str]:
+        """The fields of a struct or union, those of unnamed ones inside included."""
         for member in holder.members:
             inner = self.program.types.strip(member.type)
             if member.name:
                 yield member.name
             elif inner is not None:
-                yield from self._field_names(inner)
+                yield from self.field_names(inner)
 
 
 def _list_of_fields(names: list[str]) -> str:

@@ -62,20 +62,32 @@ class TargetResolver:
                 return Miss(Label.NOT_AN_INTEGER, message, "a counter is an integer, or an array of integers")
         return None
 
-    # C keeps tags apart from variables and typedefs: a bare name is one of the latter if there is one.
-    def _bare(self, target: VariableTarget) -> Place | MissAt:
-        old, name = self._pair.old, target.variable
+    def subject(self, name: TypeName | VariableName, certain: bool) -> TypeName | VariableName | MissAt:
+        """Whether a name without a path is a type or a variable of the old program.
+
+        :param certain: it is not to be found out.
+        """
+        if isinstance(name, TypeName) or certain:
+            return name
+        old = self._pair.old
         as_type = TypeName(name.name, "", name.file, name.span)
         is_variable, is_type = bool(old.variables(name)), bool(old.types(as_type))
         if is_variable and old.has_typedef(name.name):
             hint = f"write `variable {name}` or `type {name}`"
             miss = Miss(Label.AMBIGUOUS, f"`{name}` is a variable and a type in the old program", hint)
             return MissAt(miss, name.span)
-        if is_variable:
-            return self._variable(name, target.path)
-        if is_type:
-            return self._type(as_type, target.path)
+        if is_variable or is_type:
+            return name if is_variable else as_type
         return MissAt(self._unknown(name, as_type), name.span)
+
+    # C keeps tags apart from variables and typedefs: a bare name is one of the latter if there is one.
+    def _bare(self, target: VariableTarget) -> Place | MissAt:
+        name = self.subject(target.variable, certain=False)
+        if isinstance(name, MissAt):
+            return name
+        if isinstance(name, TypeName):
+            return self._type(name, target.path)
+        return self._variable(name, target.path)
 
     def _unknown(self, name: VariableName, as_type: TypeName) -> Miss:
         new = self._pair.new

@@ -13,13 +13,24 @@ class ProgramBuilder:
     def __init__(self) -> None:
         self._types: list[DataType] = []
         self._variables: list[Variable] = []
-        self.int = self._add(TypeKind.INTEGER, "int", 4)
-        self.long = self._add(TypeKind.INTEGER, "long", 8)
-        self.char = self._add(TypeKind.CHARACTER, "char", 1)
+        self.int = self._add(TypeKind.INTEGER, "int", 4, signed=True)
+        self.long = self._add(TypeKind.INTEGER, "long", 8, signed=True)
+        self.char = self._add(TypeKind.CHARACTER, "char", 1, signed=True)
         self.double = self._add(TypeKind.FLOAT, "double", 8)
+        self.unsigned = self._add(TypeKind.INTEGER, "unsigned int", 4)
+        self.short = self._add(TypeKind.INTEGER, "short", 2, signed=True)
+        self.float = self._add(TypeKind.FLOAT, "float", 4)
+        self.bool = self._add(TypeKind.BOOLEAN, "_Bool", 1)
 
-    def struct(self, name: str, file: str, *fields: tuple[str, int], kind: TypeKind = TypeKind.STRUCT) -> int:
-        """A struct or union of (name, type) fields."""
+    def struct(
+        self, name: str, file: str, *fields: tuple[str, int], kind: TypeKind = TypeKind.STRUCT, own: str = ""
+    ) -> int:
+        """A struct or union of (name, type) fields.
+
+        :param own: of a struct, the field that points to the struct itself; it comes first.
+        """
+        if own:
+            fields = ((own, self._add(TypeKind.POINTER, "", 8, target=len(self._types) + 1)), *fields)
         members, offset = [], 0
         for field, one in fields:
             members.append(Member(field, offset, one))
@@ -31,8 +42,8 @@ class ProgramBuilder:
         """A struct that is only declared."""
         return self._add(TypeKind.STRUCT, name, 0, complete=False)
 
-    def enum(self, name: str, file: str) -> int:
-        return self._add(TypeKind.ENUM, name, 4, decl_file=file)
+    def enum(self, name: str, file: str, **constants: int) -> int:
+        return self._add(TypeKind.ENUM, name, 4, decl_file=file, constants=tuple(constants.items()))
 
     def function(self) -> int:
         return self._add(TypeKind.FUNCTION, "", 1)
@@ -79,10 +90,12 @@ class ProgramBuilder:
         decl_file: str = "",
         members: tuple[Member, ...] = (),
         complete: bool = True,
+        signed: bool = False,
+        constants: tuple[tuple[str, int], ...] = (),
     ) -> int:
         index = len(self._types)
         self._types.append(
-            DataType(index, kind, name, size, decl_file, target, count, members=members, complete=complete)
+            DataType(index, kind, name, size, decl_file, target, count, signed, members, constants, complete)
         )
         return index
 
@@ -108,8 +121,16 @@ def old_program() -> Program:
     c.struct("thread", "thread.h", ("run", run), ("buffers", c.array(c.pointer(-1), 4)), ("log", log))
     c.struct("free_chunk", "cache.h", ("next", c.pointer(-1)))
     c.enum("color", "main.h")
-    c.declared("engine")
+    state = c.enum("state", "job.h", idle=0, reading=1, closing=2, lost=9)
+    slot = c.struct("slot", "job.h", ("used", c.int), ("limit", c.long))
+    job_rows = (("id", c.int), ("count", c.unsigned), ("ticks", c.long), ("small", c.short), ("ratio", c.double))
+    more = (("state", state), ("slots", c.array(slot, 4)), ("bytes", c.array(c.char, 16)), ("data", c.pointer(-1)))
+    calls = (("run", c.pointer(c.function())), ("conn", c.pointer(conn)), ("engine", c.pointer(c.declared("engine"))))
+    job = c.struct("job", "job.h", *job_rows, *more, *calls, own="next")
+    c.struct("unused", "job.h", ("size", c.long))
     c.typedef("queue", c.struct("queue", "queue.h", ("head", c.long)), "queue.h")
+    c.variable("jobs", c.array(job, 8), "job.c", external=True)
+    c.variable("started", c.long, "job.c", external=True)
     c.variable("settings", settings, "main.c", external=True)
     c.variable("stats", stats, "stats.c", external=True)
     c.variable("queue", c.long, "queue.c", external=True)
@@ -139,6 +160,22 @@ def new_program() -> Program:
     c.struct("dict", "src/dict.h", ("size", c.long))
     c.struct("dict", "deps/hiredis/dict.h", ("count", c.long))
     c.struct("tls_state", "tls.h", ("fd", c.int))
+    state = c.enum("state", "job.h", idle=0, writing=1, reading=2, closing=3, fresh=4)
+    slot = c.struct("slot", "job.h", ("used", c.long), ("room", c.long))
+    job_rows = (
+        ("id", c.long),
+        ("total", c.int),
+        ("ticks", c.int),
+        ("small", c.char),
+        ("ratio", c.float),
+        ("busy", c.bool),
+    )
+    job_tail = (("state", state), ("slots", c.array(slot, 8)), ("bytes", c.array(c.char, 8)), ("data", c.pointer(-1)))
+    ends = (("run", c.pointer(c.function())), ("conn", c.pointer(conn)), ("other", c.pointer(buffer)))
+    job = c.struct("job", "job.h", *job_rows, *job_tail, *ends, own="next")
+    c.struct("unused", "job.h", ("size", c.long))
+    c.variable("jobs", c.array(job, 8), "job.c", external=True)
+    c.variable("started", c.int, "job.c", external=True)
     c.variable("settings", settings, "main.c", external=True)
     c.variable("stats", stats, "stats.c", external=True)
     c.variable("current_time", c.int, "main.c", external=True)
