@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
+from gdb_mcr.annotations.carried_out import STATEMENTS_NOT_YET
 from gdb_mcr.annotations.contents import free_type, not_plain
+from gdb_mcr.annotations.facts import FactChecker, FactStatement
 from gdb_mcr.annotations.handlers import HandlerChecker
 from gdb_mcr.annotations.labels import LACKING, Label
 from gdb_mcr.annotations.names import Miss, ProgramNames
@@ -12,7 +15,7 @@ from gdb_mcr.annotations.pairs import Pair, variable_text
 from gdb_mcr.annotations.targets import TargetResolver
 from gdb_mcr.annotations.wrong import WrongError
 from gdb_mcr.model.annotation import Annotations, LibraryRule, Rule
-from gdb_mcr.model.handler import Handler
+from gdb_mcr.model.handler import Handler, MemoryFact, PointsTo, Precision, TaggedPointer
 from gdb_mcr.model.place import Place, Side, Subject
 from gdb_mcr.model.program import Program
 from gdb_mcr.model.statement import (
@@ -64,7 +67,9 @@ class Checker:
         self._free_types: list[int] = []
         self._plain_pointers: list[Place] = []
         self._checked_handlers: list[Handler] = []
+        self._facts: list[MemoryFact] = []
         self._handlers = HandlerChecker(self._pair, self._targets, self._wrong)
+        self._fact_checker = FactChecker(self._pair, self._targets, self._handlers)
 
     def check(self, statements: Sequence[Statement]) -> Annotations:
         """What the statements mean. `problems` then has what is wrong; the answer leaves that out."""
@@ -99,8 +104,7 @@ class Checker:
             case RenameField() | RenameType() | RenameVariable() | FreeType():
                 pass
             case Tagged() | Length() | Points() | Active() | Opaque() | Precise():
-                message = "this statement is not carried out by this version"
-                self._problem(Label.NOT_CARRIED_OUT, one.span, message)
+                self._fact(one)
             case Transfer():
                 self._handler(one)
 
@@ -124,6 +128,7 @@ class Checker:
             free_types=tuple(self._free_types),
             plain_pointers=tuple(self._plain_pointers),
             handlers=tuple(self._checked_handlers),
+            facts=self._facts_with_targets(),
         )
 
     def _rename_type(self, one: RenameType) -> None:
@@ -179,6 +184,21 @@ class Checker:
             self._contradicts_rename(one, place)
             self._rules.append(Rule(one.treatment, place, one.span))
 
+    def _fact(self, one: FactStatement) -> None:
+        word = type(one).__name__.lower()
+        if word in STATEMENTS_NOT_YET:
+            message = f"`{word}` is not carried out by this version"
+            self._problem(Label.NOT_CARRIED_OUT, one.span, message)
+        try:
+            fact = self._fact_checker.check(one)
+        except WrongError as wrong:
+            self._wrong(wrong)
+            return
+        place = fact.place
+        kind = "precision" if isinstance(fact, Precision) else word
+        if self._takes(one, (kind, place.subject, place.old, place.old_path), str(one)):
+            self._facts.append(fact)
+
     def _handler(self, one: Transfer) -> None:
         handler = self._handlers.check(one)
         if handler is None:
@@ -190,6 +210,14 @@ class Checker:
             self._problem(Label.OVERLAP, one.subject.span, message, "write all steps into one")
             return
         self._checked_handlers.append(handler)
+
+    # A tagged word leads to what `points` says of the same place.
+    def _facts_with_targets(self) -> tuple[MemoryFact, ...]:
+        targets = {one.place: one.old_type for one in self._facts if isinstance(one, PointsTo)}
+        return tuple(
+            replace(one, target=targets.get(one.place, -1)) if isinstance(one, TaggedPointer) else one
+            for one in self._facts
+        )
 
     # What a handler stores, and what another statement says of the same field.
     def _check_overlaps(self) -> None:

@@ -34,6 +34,7 @@ class Label(Enum):
     NOT_A_POINTER = "not-a-pointer"
     HOLDS_POINTERS = "holds-pointers"
     NOT_A_STRUCT = "not-a-struct"
+    NOT_A_UNION = "not-a-union"
     INCOMPLETE_TYPE = "incomplete-type"
     BAD_PATTERN = "bad-pattern"
     # Expressions and handlers.

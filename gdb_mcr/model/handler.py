@@ -101,7 +101,10 @@ class Handler:
     """`transfer TYPE { … }` or `transfer variable NAME { … }`.
 
     It runs after the types' own conversion of the object and sees what that has made of N's: what it does not store
-    stays so. The one of a variable goes before the one of its type.
+    stays so. The one of a variable runs after the one of its type.
+
+    Where N has an object of its own, what it stores is merged like any other field: it runs on O's object now and on
+    that as it was at the end of O's start-up. Where both come to the same, N's value stays unless `keep old` says else.
     """
 
     place: Place
@@ -124,6 +127,7 @@ class TaggedPointer:
     """A pointer, or an integer of eight bytes that holds one, or an array of such."""
     mask: int
     """Of 64 bits, never 0 and never all."""
+    span: Span
     target: int = -1
     """What an integer points to: index in the old program's `types`; -1 = what the type of the pointer says."""
 
@@ -136,6 +140,7 @@ class ArrayLength:
     """A pointer; no array is on the path to it."""
     count: Expression
     """A long over O's object of `place`."""
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +150,7 @@ class PointsTo:
     place: Place
     old_type: int
     """Index in the old program's `types`: what stands there, typedefs stripped."""
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +162,7 @@ class ActiveMember:
     """The member; no array is on the path to it."""
     condition: Expression
     """An int over O's object of `place`."""
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +175,7 @@ class Precision:
 
     place: Place
     precise: bool
+    span: Span
 
 
 MemoryFact: TypeAlias = TaggedPointer | ArrayLength | PointsTo | ActiveMember | Precision

@@ -1,2 +1,2 @@
 // expect: not-carried-out 2:1
-opaque conn.rbytes;
+opaque job.bytes;
