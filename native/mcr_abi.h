@@ -341,8 +341,9 @@ struct mcr_plan_entry {
 
 struct mcr_inherited_fd {
     int32_t number;
-    uint32_t cloexec;
+    uint32_t cloexec; /* 0, 1; in settings also MCR_FD_HANDED_DOWN: a forked child has it from its parent */
 };
+#define MCR_FD_HANDED_DOWN 2u
 
 /* ---------------------------------------------------------------- channel */
 /*
@@ -359,8 +360,7 @@ struct mcr_inherited_fd {
  * the data part as the calls left it. After an error with `stop_on_error` the rest is not made: their results are
  * -ECANCELED, and the answer's status is that error. SNAPSHOT: control.snapshot is filled. FORGET, ALLOCATE: `count`
  * words. COMMIT: if a process may not be killed (-EPERM), nothing has happened; the one descriptor in excess of `count`
- * is an error, too. If N is to take locks it waits 10 ms
- * at most for their ends: of a traced process its pidfd tells only when the tracer has reaped all threads.
+ * is an error. If N takes locks it waits 10 ms at most for their ends (births.c: forked children).
  */
 #define MCR_CHANNEL_PAYLOAD 65536u /* bytes after struct mcr_message at most; more goes by memfd */
 #define MCR_CHANNEL_FDS     250u   /* descriptors in one message at most */
@@ -375,7 +375,9 @@ enum mcr_command_kind {
     MCR_CMD_COMMIT = 7,   /* one pidfd attached for each old process: kill them, then release all threads */
     MCR_CMD_ALLOCATE = 9, /* uint64_t[] sizes; the reply carries uint64_t[] addresses of new chunks, 0 = no memory */
     MCR_CMD_FORGET = 8,   /* free chunks of N that nothing points to: uint64_t[] addresses */
-    MCR_CMD_NUDGE = 10    /* uint64_t[] thread indexes: waits for conditions that end, as if spuriously, at release */
+    MCR_CMD_NUDGE = 10,   /* uint64_t[] thread indexes: waits for conditions that end, as if spuriously, at release */
+    MCR_CMD_BORN = 11,    /* N -> controller, unasked: uint64_t[2] stack ID of a fork, pid; the channel attached */
+    MCR_CMD_SETTINGS = 12 /* to a forked child, first of all: its settings attached; without: O has no such child */
 };
 
 struct mcr_message {

@@ -1,7 +1,7 @@
 """The controller's end of the channel to N's libmcr (native/runtime/channel.c). The protocol is in mcr_abi.h.
 
 Each command is one SOCK_SEQPACKET message and has one reply of its kind; what is too long for one is sent as several.
-HELLO and HELD come unasked.
+HELLO and HELD come unasked, and so does BORN: N has forked a child, which has a channel of its own.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import ctypes
 import errno
 import os
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TypeVar
 
@@ -30,7 +32,8 @@ ANSWER_TIMEOUT_S = 10.0
 
 _HEAD = ctypes.sizeof(Message)
 _CALL = ctypes.sizeof(RemoteSyscall)
-_UNASKED = (Command.HELLO, Command.HELD)
+_UNASKED = (Command.HELLO, Command.HELD, Command.BORN)
+_BIRTH = struct.Struct("<QQ")
 _RETRY_S = 0.002
 
 _T = TypeVar("_T")
@@ -84,15 +87,32 @@ class CallResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Birth:
+    """N has forked a child in its start-up; it waits for `Channel.settings`."""
+
+    stack_id: int
+    """Call stack ID of the fork."""
+    pid: int
+    channel: Channel
+
+
+@dataclass(frozen=True, slots=True)
 class _Packet:
     kind: Command
     count: int
     status: int
     payload: bytes
+    descriptors: tuple[int, ...] = ()
 
 
 def _no_reason() -> str:
     return ""
+
+
+# It has no counterpart in O: it runs as if nobody had followed it.
+def _is_alone(birth: Birth) -> None:
+    with birth.channel, suppress(NewProcessEnded):
+        birth.channel.settings(None)
 
 
 class Channel:
@@ -105,6 +125,7 @@ class Channel:
         self._socket = end
         self._why = why
         self._unasked: list[_Packet] = []
+        self._attend: Callable[[Birth], None] = _is_alone
 
     def __enter__(self) -> Channel:
         return self
@@ -125,6 +146,18 @@ class Channel:
     def explain_with(self, why: Callable[[], str]) -> None:
         """Replaces the `why` of the constructor, once N's control block can be read."""
         self._why = why
+
+    def attend_births_with(self, attend: Callable[[Birth], None]) -> None:
+        """Who is told of children that N forks, as soon as the channel is read."""
+        self._attend = attend
+
+    def settings(self, descriptor: int | None, timeout_s: float = ANSWER_TIMEOUT_S) -> None:
+        """Tells a forked child how to go on, which is the first thing that it is told.
+
+        :param descriptor: its settings (`settings.new_settings`); None = it has no counterpart in O.
+        """
+        descriptors = () if descriptor is None else (descriptor,)
+        self._ask(Command.SETTINGS, len(descriptors), b"", descriptors, timeout_s)
 
     def wait_hello(self, timeout_s: float) -> None:
         """Waits until N's libmcr has run its constructor. The descriptors named in the settings must have been sent.
@@ -220,7 +253,10 @@ class Channel:
     def _note(self, packet: _Packet) -> None:
         if packet.status < 0:
             raise NewProcessRefused(packet.kind, -packet.status, self._why())
-        self._unasked.append(packet)
+        if packet.kind is Command.BORN:
+            self._attend(_birth(packet))
+        else:
+            self._unasked.append(packet)
 
     def _wait_unasked(self, kind: Command, timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
@@ -252,21 +288,28 @@ class Channel:
         while True:
             self._socket.settimeout(_left(deadline, what))
             try:
-                data = self._socket.recv(_HEAD + MAX_PAYLOAD + 1)
+                data, descriptors, _, _ = socket.recv_fds(self._socket, _HEAD + MAX_PAYLOAD + 1, 1)
             except TimeoutError:
                 continue
             except ConnectionError:
-                data = b""
+                data, descriptors = b"", []
             break
         if not data:
             raise NewProcessEnded(f"the new process has ended; it was to {what}", hint=self._why())
-        return _unpack(data)
+        return replace(_unpack(data), descriptors=tuple(descriptors))
 
 
 def open_channel() -> tuple[Channel, int]:
     """A channel and the descriptor (close-on-exec) of N's end, to be put at `messages.CHANNEL_FD` and closed here."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     return Channel(ours), theirs.detach()
+
+
+def _birth(packet: _Packet) -> Birth:
+    if len(packet.payload) != _BIRTH.size or len(packet.descriptors) != 1:
+        raise RuntimeAbiError("the new process sent nonsense over the channel")
+    stack_id, pid = _BIRTH.unpack(packet.payload)
+    return Birth(stack_id, pid, Channel(socket.socket(fileno=packet.descriptors[0])))
 
 
 def _left(deadline: float, what: str) -> float:

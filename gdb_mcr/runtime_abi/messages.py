@@ -34,6 +34,12 @@ class Command(IntEnum):
     FORGET = 8
     ALLOCATE = 9
     NUDGE = 10
+    BORN = 11
+    SETTINGS = 12
+
+
+HANDED_DOWN = 2
+"""MCR_FD_HANDED_DOWN: in the settings of a forked child, a descriptor that it has from its parent."""
 
 
 class Settings(ctypes.Structure):

@@ -28,7 +28,7 @@ from gdb_mcr.update.process_state import launch_facts
 from gdb_mcr.update.recorded import RecordedProcess
 from gdb_mcr.update.rehearsal import Rehearsal, place, rehearse
 from gdb_mcr.update.run import module_tables
-from gdb_mcr.update.side_view import ModuleLoader, SideView, startup_mappings, view_side
+from gdb_mcr.update.side_view import ModuleLoader, SideView, shared_mappings, startup_mappings, view_side
 from gdb_mcr.update.stopping_memory import StoppingMemory
 from gdb_mcr.update.transfer_run import Ends
 
@@ -165,7 +165,12 @@ class NewServer:
             facts=launch_facts(self._old),
             modules=tuple(module_tables(self._executable)),
             libraries=tuple(placed_libraries(view.log.modules, self.libraries, generation)),
-            reserved=(view.executable.range, *self._ghost_ranges(view), *startup_mappings(view.log)),
+            reserved=(
+                view.executable.range,
+                *self._ghost_ranges(view),
+                *startup_mappings(view.log),
+                *shared_mappings(view.log),
+            ),
             timeout_s=self._options.timeout_s,
             bank_ends=view.heap.bank_ends,
         )

@@ -13,7 +13,7 @@ from gdb_mcr.engine.process_memory import TransferError
 from gdb_mcr.engine.tracer import EngineError
 from gdb_mcr.errors import AnalysisError, UpdateFailed
 from gdb_mcr.model.program import Program
-from gdb_mcr.model.startup_log import Allocation, ModuleEntry, OperationKind, StartupLog
+from gdb_mcr.model.startup_log import Allocation, LoggedOperation, ModuleEntry, OperationKind, StartupLog
 from gdb_mcr.reinit.alignment import Content, LogSide
 from gdb_mcr.reinit.content import ContentReader, PiecewiseMemory
 from gdb_mcr.reinit.plan import LiveChunks
@@ -25,7 +25,7 @@ from gdb_mcr.tracing.heap import chunks_of, sites_of
 from gdb_mcr.tracing.policy import Policy
 from gdb_mcr.tracing.sides import Chunks, LoadedModule, Side, Site
 from gdb_mcr.tracing.sites import SiteResolver
-from gdb_mcr.units import Range
+from gdb_mcr.units import PAGE, Range, align_up
 
 MAP_ANONYMOUS = 0x20
 MAP_PRIVATE = 0x2
@@ -181,6 +181,23 @@ def startup_mappings(log: StartupLog) -> list[Range]:
         if flags & MAP_ANONYMOUS and flags & MAP_PRIVATE and protection & PROT_WRITE:
             found.append(Range(one.result, one.result + size))
     return found
+
+
+def shared_mappings(log: StartupLog) -> list[Range]:
+    """Memory that the processes of a server share among themselves, mapped in start-up. N's stands at the same place.
+
+    What has been unmapped since is among them.
+    """
+    return [_shared(one) for one in log.operations if one.kind is OperationKind.MMAP and _is_shared(one)]
+
+
+def _is_shared(one: LoggedOperation) -> bool:
+    flags = one.args[3]
+    return not one.error and bool(flags & MAP_ANONYMOUS) and not flags & MAP_PRIVATE
+
+
+def _shared(one: LoggedOperation) -> Range:
+    return Range(one.result, align_up(one.result + one.args[1], PAGE))
 
 
 def heap_ranges(heap: HeapImage) -> list[Range]:

@@ -46,6 +46,7 @@ from gdb_mcr.update.new_process import NewProcess
 from gdb_mcr.update.phases import Counts
 from gdb_mcr.update.process_state import carry_process_state
 from gdb_mcr.update.remote import discard
+from gdb_mcr.update.shared_memory import SharedMemory
 from gdb_mcr.update.side_view import SideView, heap_ranges, startup_mappings
 
 AUDIT_LIMIT = 200
@@ -120,6 +121,7 @@ class TransferRun:
             self._early.spoil(self._tracer.touched())
         self._epoll = plan_epoll(ends.descriptors, ends.process.pid, self._fds, self._tracer.translate)
         self._explainer = Explainer(self._transfer, self._read_old)
+        self._shared = SharedMemory.find(ends.old.control.pid, ends.process.pid, ends.old.log)
 
     def _read_images(self) -> None:
         ends, start = self._ends, self._ends.head_start
@@ -144,7 +146,7 @@ class TransferRun:
         writer = FindingWriter(self._transfer, self._explainer, self._liveness())
         old, new = Started(self._ends.old, self._base), Started(self._ends.new, self._ours)
         losses = merge_losses(self._transfer, self._explainer, old, new, self._ends.rehearsed)
-        return [*writer.findings(), *losses, *self._epoll.findings()]
+        return [*writer.findings(), *losses, *self._epoll.findings(), *self._shared.findings()]
 
     # Asked only where a pointer was lost, since the answer takes a walk over the heap.
     def _liveness(self) -> Callable[[int], bool]:
@@ -213,7 +215,7 @@ class TransferRun:
         self._audited = self._stack.enter_context(ThreadPoolExecutor(1)).submit(self._tracer.audit, AUDIT_LIMIT)
         ghost = self._put_ghosts()
         self._adopt(ghost.carried)
-        copied = self._copy_whole()
+        copied = self._copy_whole() + self._shared.copy(ends.old_memory, ends.new_memory)
         patched = self._write_all([*self._own_chunks(), *self._writes])
         channel.forget(self._transfer.dead_originals())
         self._epoll.carry_out(channel)

@@ -44,6 +44,22 @@ void mcr_channel_send(uint32_t kind, int64_t status) {
         send_bytes(&message, sizeof message, MSG_DONTWAIT);
 }
 
+void mcr_channel_send_birth(uint64_t stack_id, pid_t child, int channel) {
+    struct {
+        struct mcr_message head;
+        uint64_t words[2];
+    } birth = {{.kind = MCR_CMD_BORN, .count = 1}, {stack_id, (uint64_t)child}};
+    char control[CMSG_SPACE(sizeof channel)] __attribute__((aligned(8))) = {0};
+    struct iovec part = {&birth, sizeof birth};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+    *rights = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof channel), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    memcpy(CMSG_DATA(rights), &channel, sizeof channel);
+    while (MCR_SYS(sendmsg, mcr_control.channel_fd, &message, MSG_NOSIGNAL) == -EINTR)
+        ;
+}
+
 /* ---------------------------------------------------------------- receiving */
 
 static void take_descriptors(struct packet *into, struct msghdr *message) {
@@ -229,20 +245,26 @@ static void wait_for_ends(void) {
     }
 }
 
+static void take_over(void) {
+    mcr_effects_apply();
+    mcr_fds_clear();
+    mcr_births_release();
+    mcr_watchdog_stop();
+    packet->committed = true;
+}
+
 static int64_t run_commit(void) {
     packet->size = 0;
     if (packet->head.count != packet->fd_count || mcr_control.state == MCR_STATE_DISABLED)
         return -EINVAL;
-    int64_t status = signal_all(0); /* may we? */
+    int64_t status = mcr_births_may_commit() ? signal_all(0) : -EPERM; /* may we? */
     if (status < 0)
         return status;
     signal_all(SIGKILL);
+    mcr_births_commit();
     if (mcr_effects_have_locks())
         wait_for_ends();
-    mcr_effects_apply();
-    mcr_fds_clear();
-    mcr_watchdog_stop();
-    packet->committed = true;
+    take_over();
     return 0;
 }
 
@@ -281,12 +303,16 @@ static void answer(int64_t status) {
 /* ---------------------------------------------------------------- what main.c and waits.c call */
 
 static void give_up(void) {
+    mcr_births_give_up();
     mcr_effects_undo();
     mcr_die();
 }
 
 int mcr_channel_greet(void) {
-    uint64_t expected = mcr_settings->inherited_count;
+    const struct mcr_inherited_fd *inherited = mcr_settings_part(mcr_settings->inherited);
+    uint64_t expected = 0;
+    for (uint64_t i = 0; i < mcr_settings->inherited_count; i++)
+        expected += !(inherited[i].cloexec & MCR_FD_HANDED_DOWN);
     while (expected) {
         int64_t status = receive();
         if (status == -EPIPE)
@@ -304,6 +330,22 @@ int mcr_channel_greet(void) {
     return 0;
 }
 
+bool mcr_channel_take_settings(const struct mcr_settings **ret) {
+    int64_t status = receive();
+    if (status == -EPIPE || status == -ECONNRESET)
+        give_up();
+    bool told = status == 0 && packet->head.kind == MCR_CMD_SETTINGS && packet->head.count == packet->fd_count;
+    if (told && packet->fd_count == 1) {
+        *ret = mcr_settings_map(packet->fds[0]);
+        packet->fds[0] = -1;
+        told = *ret != NULL;
+    }
+    close_left();
+    packet->size = 0;
+    answer(told ? 0 : -EINVAL);
+    return told;
+}
+
 static void wait_for_end(void) {
     static volatile uint32_t never;
     for (;;)
@@ -315,8 +357,12 @@ void mcr_channel_serve(void) {
         wait_for_end(); /* a rehearsal: killed by whoever reads it, or by the watchdog */
     while (!packet->committed) {
         int64_t status = receive();
-        if (status == -EPIPE || status == -ECONNRESET)
-            give_up();
+        if (status == -EPIPE || status == -ECONNRESET) {
+            if (!mcr_births_committed())
+                give_up();
+            take_over();
+            break;
+        }
         if (status == 0)
             status = run_command();
         close_left();

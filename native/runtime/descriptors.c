@@ -112,7 +112,8 @@ void mcr_fds_fill(int end) {
     long number = MCR_SYS(open, "/", O_PATH | O_CLOEXEC);
     if (end > MCR_FD_LIMIT)
         end = MCR_FD_LIMIT;
-    placeholder_end = end;
+    if (end > placeholder_end)
+        placeholder_end = end;
     long pattern = number;
     while (number >= 0 && number < end) {
         mcr_fd_set_flags((int)number, MCR_FD_PLACEHOLDER);
@@ -120,6 +121,24 @@ void mcr_fds_fill(int end) {
     }
     if (number >= 0)
         MCR_SYS(close, number);
+}
+
+static bool is_listed(const struct mcr_settings *settings, int fd) {
+    const struct mcr_inherited_fd *inherited = mcr_settings_part(settings->inherited);
+    for (uint64_t i = 0; i < settings->inherited_count; i++)
+        if (inherited[i].number == fd)
+            return true;
+    return false;
+}
+
+/* What the parent inherited and its start-up has not asked for is the parent's business. */
+void mcr_fds_follow(const struct mcr_settings *settings) {
+    for (int fd = 0; fd < known_end; fd++) {
+        if ((mcr_fd_flags(fd) & (MCR_FD_INHERITED | MCR_FD_CLAIMED)) == MCR_FD_INHERITED && !is_listed(settings, fd)) {
+            MCR_SYS(close, fd);
+            mcr_fd_set_flags(fd, 0);
+        }
+    }
 }
 
 void mcr_fds_clear(void) {

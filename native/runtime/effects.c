@@ -30,6 +30,7 @@ struct record {
     int target, memory;    /* REPLACED: the file and the memfd; PARKED: target is O's descriptor */
     int operation;         /* LOCKED: for flock; OPTION: enum mcr_operation_kind */
     bool truncate, shared; /* REPLACED; LOCKED: by flock */
+    bool handed_down;      /* REPLACED: by the parent, whose bytes they are */
     uint64_t device, inode;
     int64_t args[6];
     struct flock lock;
@@ -44,6 +45,16 @@ static uint32_t record_count;
 bool mcr_effects_init(void) {
     records = mcr_map(RECORDS * sizeof *records);
     return records != NULL;
+}
+
+/* Parked descriptors came with the fork, and so did the memfds, which the parent writes out. */
+void mcr_effects_fork_child(void) {
+    for (uint32_t i = 0; i < record_count; i++) {
+        if (records[i].kind == REPLACED)
+            records[i].handed_down = true;
+        else if (records[i].kind != PARKED && records[i].kind != HIDDEN)
+            records[i].kind = NO_RECORD;
+    }
 }
 
 static struct record *add(enum record_kind kind) {
@@ -307,11 +318,12 @@ static void put_in_place(const struct record *record) {
 }
 
 static void apply_file(const struct record *record) {
-    if (record->truncate) {
+    if (record->truncate && !record->handed_down) {
         MCR_SYS(ftruncate, record->target, 0);
         MCR_SYS(lseek, record->target, 0, SEEK_SET);
     }
-    copy_bytes(record->memory, record->target);
+    if (!record->handed_down)
+        copy_bytes(record->memory, record->target);
     put_in_place(record);
     mcr_fd_close_own(record->memory);
     mcr_fd_close_own(record->target);

@@ -237,6 +237,23 @@ static void for_old_spans(void (*act)(struct mcr_span *)) {
     }
 }
 
+static void drop_empty(struct mcr_span *span) {
+    if (!has_chunks(span))
+        settle(span);
+}
+
+/* Where the parent already has chunks of another kind the plan cannot be followed: those chunks will not be placed. */
+bool mcr_adopt_counterpart(void) {
+    const struct mcr_span *old = mcr_settings_part(mcr_settings->spans);
+    for_old_spans(drop_empty);
+    for (uint64_t i = 0; i < mcr_settings->span_count; i++) {
+        int error = 0;
+        if (bank_for(&old[i]) == MCR_BANKS || (!meet(&old[i], &error) && error != -EEXIST))
+            return false;
+    }
+    return true;
+}
+
 int mcr_heap_adopt(struct mcr_adoption *adoption) {
     const struct mcr_span *old = (const struct mcr_span *)((const char *)adoption + adoption->spans);
     int error = 0;

@@ -103,6 +103,8 @@ void mcr_fd_link(int fd, char ret[32]);             /* its name under /proc/self
 void mcr_fds_fill(int end);                         /* N: placeholders in [0, end) */
 void mcr_fds_clear(void);                           /* N: closes the placeholders that are left */
 void mcr_fds_forget_highest(void);                  /* N: no number was seen that is not open now */
+void mcr_fds_follow(
+    const struct mcr_settings *settings); /* a forked child: closes what its counterpart does not have */
 
 static inline bool mcr_fd_known(int fd) {
     return mcr_fds && (unsigned)fd < MCR_FD_LIMIT && __builtin_expect(*(const uint64_t *)&mcr_fds[fd] != 0, 0);
@@ -169,6 +171,7 @@ bool mcr_replay_init(void);
 bool mcr_replay_decide(struct mcr_call *call); /* true: make the real call */
 void mcr_replay_logged(const struct mcr_call *call, uint64_t seq);
 void mcr_replay_exec(struct mcr_call *call);                     /* finds O's entry for a descriptor open since exec */
+bool mcr_replay_switch(void);                                    /* a forked child: O's log is its counterpart's now */
 bool mcr_replay_was_open(int fd);                                /* O had this number open since exec, and still has */
 const void *mcr_old_blob(const struct mcr_operation *operation); /* its bytes in O's blob table */
 
@@ -194,6 +197,22 @@ void mcr_effect_park(int fd);                        /* O's descriptor comes bac
 bool mcr_effects_have_locks(void);                   /* some that O must have let go of first */
 void mcr_effects_apply(void);                        /* at commit, after O's end */
 void mcr_effects_undo(void);                         /* N is about to die: removes the files that it created */
+
+void mcr_effects_fork_child(void); /* N: what the parent withheld is the parent's to do */
+
+/* ---- births.c: children that N forks in its start-up ---- */
+struct mcr_birth {
+    int ours, theirs; /* ends of the child's channel */
+};
+bool mcr_births_init(void);
+bool mcr_birth_prepare(struct mcr_birth *birth); /* before the fork; false: there is no channel, or no descriptor */
+void mcr_birth_parent(struct mcr_birth *birth, uint64_t stack_id, pid_t child);
+void mcr_birth_child(struct mcr_birth *birth); /* takes over from the counterpart */
+void mcr_births_commit(void);                  /* the first process: O is ended, all of N serves */
+void mcr_births_give_up(void);                 /* the first process: it is about to end */
+bool mcr_births_may_commit(void);              /* a child: the first process has committed */
+bool mcr_births_committed(void);               /* a child without a channel: waits for the first process's decision */
+void mcr_births_release(void);
 
 /* ---- inputs.c ---- */
 bool mcr_inputs_init(void);
@@ -232,11 +251,12 @@ struct mcr_wait {
 };
 #define MCR_PC ((uint64_t)__builtin_return_address(0))
 enum mcr_verdict mcr_wait_arrive(struct mcr_wait *wait);
-void mcr_tracker_serve(void);                       /* tracker.c: does what the controller has asked for, if it has */
-int64_t mcr_wait_left(const struct mcr_wait *wait); /* of timeout_ns, after the time held; -1 = for ever */
-void mcr_wait_park(void);                           /* N: the update is lost; waits for its end */
-void mcr_release(void);                             /* N: everything held goes on */
-bool mcr_conditions_init(void);                     /* N: what threads wait for is noted */
+bool mcr_wait_is_probe(const struct mcr_wait *wait); /* probes.c: in start-up: it waits for nothing but itself */
+void mcr_tracker_serve(void);                        /* tracker.c: does what the controller has asked for, if it has */
+int64_t mcr_wait_left(const struct mcr_wait *wait);  /* of timeout_ns, after the time held; -1 = for ever */
+void mcr_wait_park(void);                            /* N: the update is lost; waits for its end */
+void mcr_release(void);                              /* N: everything held goes on */
+bool mcr_conditions_init(void);                      /* N: what threads wait for is noted */
 void mcr_conditions_nudge(const uint64_t *threads, uint32_t count); /* N: these look again when N is released */
 void mcr_conditions_release(void);
 bool mcr_wait_holds(uint32_t kind); /* a wait of the caller would be held now */
@@ -263,6 +283,7 @@ static inline void mcr_wait_leave(struct mcr_thread *thread) {
 /* ---- facts.c, settings.c, exec.c, channel.c, watchdog.c ---- */
 void mcr_facts_fill(int argc, char **argv, char **envp);
 bool mcr_settings_open(void);                                   /* false: no settings, or unusable ones */
+const struct mcr_settings *mcr_settings_map(int fd);            /* closes fd; NULL if they are unusable */
 void mcr_settings_forget_preload(char **envp, const char *own); /* takes libmcr out of LD_PRELOAD */
 void mcr_exec_init(void);
 void mcr_watchdog_start(void);
@@ -270,5 +291,7 @@ void mcr_watchdog_stop(void);
 void mcr_die(void);                                   /* N before commit only: the end of the whole process */
 bool mcr_channel_open(void);                          /* N: false if no channel came with the exec */
 void mcr_channel_send(uint32_t kind, int64_t status); /* unasked; never waits */
+void mcr_channel_send_birth(uint64_t stack_id, pid_t child, int channel);
+bool mcr_channel_take_settings(const struct mcr_settings **ret); /* a forked child; false: it cannot go on */
 
 #endif

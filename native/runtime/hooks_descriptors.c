@@ -285,18 +285,37 @@ static bool is_plain_mapping(int flags) {
     return MCR_SERVING || !(flags & (MAP_SHARED | MAP_FIXED | MAP_FIXED_NOREPLACE));
 }
 
+/* N: memory that processes share stands where O has it, for pointers into it; the launcher has kept the place free. */
+static void place_shared(const struct mcr_call *call, void **address, int *flags) {
+    const int anonymous = MAP_SHARED | MAP_ANONYMOUS;
+    if (call->old && !call->old->error && (*flags & anonymous) == anonymous && !(*flags & MAP_FIXED)) {
+        *address = (void *)call->old->result;
+        *flags |= MAP_FIXED;
+    }
+}
+
+static void *map_logged(struct mcr_call *call, struct mcr_frame frame, void *address, int flags) {
+    if (mcr_call_begin(call, frame)) {
+        place_shared(call, &address, &flags);
+        const int64_t *args = call->args;
+        mcr_call_result(call,
+                        (int64_t)mcr_real.mmap64(address, (size_t)args[1], (int)args[2], flags, (int)args[4], args[5]));
+    }
+    return (void *)mcr_call_end(call);
+}
+
 void *mcr_hook_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset) {
     if (is_plain_mapping(flags))
         return mcr_real.mmap(address, size, protection, flags, fd, offset);
     struct mcr_call call = MCR_CALL(MMAP, (int64_t)address, (int64_t)size, protection, flags, fd, offset);
-    return (void *)MCR_CALL_RUN(call, (int64_t)mcr_real.mmap(address, size, protection, flags, fd, offset));
+    return map_logged(&call, MCR_CALLER(), address, flags);
 }
 
 void *mcr_hook_mmap64(void *address, size_t size, int protection, int flags, int fd, off_t offset) {
     if (is_plain_mapping(flags))
         return mcr_real.mmap64(address, size, protection, flags, fd, offset);
     struct mcr_call call = MCR_CALL(MMAP, (int64_t)address, (int64_t)size, protection, flags, fd, offset);
-    return (void *)MCR_CALL_RUN(call, (int64_t)mcr_real.mmap64(address, size, protection, flags, fd, offset));
+    return map_logged(&call, MCR_CALLER(), address, flags);
 }
 
 int mcr_hook_shmget(key_t key, size_t size, int flags) {

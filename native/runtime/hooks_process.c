@@ -10,7 +10,14 @@ pid_t mcr_hook_fork(void) {
     if (MCR_SERVING)
         return mcr_real.fork();
     struct mcr_call call = MCR_CALL(FORK);
-    return (pid_t)MCR_CALL_RUN(call, mcr_real.fork()); /* the child's log has it, too, with the result 0 */
+    struct mcr_birth birth;
+    bool followed = mcr_call_begin(&call, MCR_CALLER()) && !call.silent && mcr_birth_prepare(&birth);
+    mcr_call_result(&call, mcr_real.fork());
+    if (followed && call.result == 0)
+        mcr_birth_child(&birth);
+    else if (followed)
+        mcr_birth_parent(&birth, call.stack_id, (pid_t)call.result);
+    return (pid_t)mcr_call_end(&call); /* the child's log has it, too, with the result 0 */
 }
 
 /* The log entry of a vfork, made before it: the child would write to it. Returns the real function. */

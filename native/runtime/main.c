@@ -39,7 +39,7 @@ static bool meet_controller(void) {
         MCR_DISABLE(MCR_ERROR_INHERIT, "the descriptors to inherit did not come");
         return false;
     }
-    if (!mcr_replay_init() || !mcr_conditions_init())
+    if (!mcr_replay_init() || !mcr_conditions_init() || !mcr_births_init())
         return memory_fails();
     mcr_fds_fill(mcr_settings->placeholder_end);
     return true;

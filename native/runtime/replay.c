@@ -91,7 +91,7 @@ static void trace_entry(uint32_t seq, int64_t *current) {
             current[entry->args[i]] = object_code(seq, i);
 }
 
-bool mcr_replay_init(void) {
+static bool read_log(void) {
     old_operations = mcr_settings_part(mcr_settings->operations);
     old_count = mcr_settings->operation_count;
     for (bucket_count = 64; bucket_count < 2 * old_count; bucket_count *= 2)
@@ -100,9 +100,8 @@ bool mcr_replay_init(void) {
     followers = mcr_map(old_count * sizeof *followers + 1);
     used = mcr_map(old_count + 1);
     objects = mcr_map(old_count * sizeof *objects + 1);
-    peers = mcr_map(PEERS * sizeof *peers);
     int64_t *current = mcr_map(MCR_FD_LIMIT * sizeof *current);
-    if (!buckets || !followers || !used || !objects || !peers || !current)
+    if (!buckets || !followers || !used || !objects || !current)
         return false;
     for (uint32_t seq = 0; seq < old_count; seq++) {
         if (old_operations[seq].kind >= MCR_OPERATION_KINDS || old_operations[seq].blob > mcr_settings->blob_size ||
@@ -110,6 +109,27 @@ bool mcr_replay_init(void) {
             return false;
         index_entry(seq);
         trace_entry(seq, current);
+    }
+    return true;
+}
+
+bool mcr_replay_init(void) {
+    peers = mcr_map(PEERS * sizeof *peers);
+    return peers && read_log();
+}
+
+/* The counterpart's log begins with that of its parent up to the fork: what the parent has matched there is matched. */
+bool mcr_replay_switch(void) {
+    uint64_t shared = mcr_settings->operation_count, count = mcr_control.operations.count;
+    if (!read_log())
+        return false;
+    while (shared && !(old_operations[shared - 1].kind == MCR_OP_FORK && old_operations[shared - 1].result == 0))
+        shared--;
+    for (uint64_t i = 0; i < count && i < PEERS; i++) {
+        if (peers[i] >= 0 && (uint64_t)peers[i] < shared)
+            used[peers[i]] = 1;
+        else
+            peers[i] = -1;
     }
     return true;
 }

@@ -66,8 +66,9 @@ uint64_t mcr_stack_id(const uint64_t *returns, uint32_t depth);
 uint64_t mcr_stack_here(struct mcr_frame frame); /* walk everything and hash */
 
 /* ---- heap.c, pages.c, heap_hooks.c: the allocator ---- */
-bool mcr_heap_init(void);        /* from settings; before it, a small static bootstrap area serves */
-void mcr_heap_thread_exit(void); /* gives the caller's cache back */
+bool mcr_adopt_counterpart(void); /* a forked child: O's spans are those of its counterpart now */
+bool mcr_heap_init(void);         /* from settings; before it, a small static bootstrap area serves */
+void mcr_heap_thread_exit(void);  /* gives the caller's cache back */
 void mcr_heap_fork_prepare(void);
 void mcr_heap_fork_parent(void);
 void mcr_heap_fork_child(void);

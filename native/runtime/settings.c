@@ -40,31 +40,55 @@ static void close_channel(void) {
         MCR_SYS(close, MCR_CHANNEL_FD);
 }
 
-bool mcr_settings_open(void) {
+/* A sealed memfd that begins like settings; NULL otherwise. */
+static const struct mcr_settings *map_settings(int fd, uint64_t *size) {
     const long needed = F_SEAL_WRITE | F_SEAL_SHRINK;
     struct stat status;
-    long seals = MCR_SYS(fcntl, MCR_SETTINGS_FD, F_GET_SEALS);
-    if (seals < 0 || (seals & needed) != needed || MCR_SYS(fstat, MCR_SETTINGS_FD, &status) < 0 ||
+    long seals = MCR_SYS(fcntl, fd, F_GET_SEALS);
+    if (seals < 0 || (seals & needed) != needed || MCR_SYS(fstat, fd, &status) < 0 ||
         status.st_size < (off_t)sizeof(struct mcr_settings))
-        return false;
-    long mapped = MCR_SYS(mmap, NULL, status.st_size, PROT_READ, MAP_PRIVATE, MCR_SETTINGS_FD, 0);
+        return NULL;
+    long mapped = MCR_SYS(mmap, NULL, status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (mapped < 0 && mapped >= -4095)
-        return false;
+        return NULL;
     const struct mcr_settings *settings = (const struct mcr_settings *)mapped;
-    if (settings->magic != MCR_SETTINGS_MAGIC) {
-        MCR_SYS(munmap, settings, status.st_size);
+    *size = (uint64_t)status.st_size;
+    if (settings->magic == MCR_SETTINGS_MAGIC)
+        return settings;
+    MCR_SYS(munmap, settings, *size);
+    return NULL;
+}
+
+/* Unmaps what is not sound. */
+static bool take(const struct mcr_settings *settings, uint64_t size) {
+    if (!is_sound(settings, size)) {
+        MCR_SYS(munmap, settings, size);
         return false;
     }
+    mcr_private_range((uint64_t)settings, ((uint64_t)settings + size + 4095) & ~(uint64_t)4095);
+    return true;
+}
+
+bool mcr_settings_open(void) {
+    uint64_t size;
+    const struct mcr_settings *settings = map_settings(MCR_SETTINGS_FD, &size);
+    if (!settings)
+        return false;
     MCR_SYS(close, MCR_SETTINGS_FD);
-    if (!is_sound(settings, (uint64_t)status.st_size)) {
-        MCR_SYS(munmap, settings, status.st_size);
+    if (!take(settings, size)) {
         close_channel();
         MCR_DISABLE(MCR_ERROR_SETTINGS, "settings of another version, or damaged");
         return false;
     }
-    mcr_private_range((uint64_t)mapped, ((uint64_t)mapped + (uint64_t)status.st_size + 4095) & ~(uint64_t)4095);
     mcr_settings = settings;
     return true;
+}
+
+const struct mcr_settings *mcr_settings_map(int fd) {
+    uint64_t size;
+    const struct mcr_settings *settings = map_settings(fd, &size);
+    MCR_SYS(close, fd);
+    return settings && take(settings, size) ? settings : NULL;
 }
 
 static bool is_own(const char *name, size_t size, const char *own) {

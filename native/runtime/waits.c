@@ -195,6 +195,8 @@ enum mcr_verdict mcr_wait_arrive(struct mcr_wait *wait) {
     wait->thread = mcr_thread_here();
     wait->thread->wait_pc = wait->pc;
     wait->thread->wait = wait->kind;
+    if (state == MCR_STATE_STARTUP && mcr_wait_is_probe(wait))
+        return MCR_GO;
     bool external = wait->kind == MCR_WAIT_EXTERNAL || wait->for_signal;
     enum mcr_verdict verdict = mcr_unreleased ? arrive_new(wait, external) : arrive_old(wait, external);
     if (verdict != MCR_GO)

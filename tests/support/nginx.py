@@ -1,0 +1,130 @@
+"""nginx under `mcr run`, with a configuration of its own, and clients that keep their connections."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from gdb_mcr.proc.children import children
+from tests.support.mcr_server import McrServer, UpdateRun
+from tests.support.memcached import free_port
+
+TIMEOUT_S = 30.0
+PAGE = b"hello-nginx\n"
+
+_CONFIGURATION = """\
+daemon off;
+{model}
+pid nginx.pid;
+error_log error.log info;
+events {{ worker_connections 1200; }}
+http {{
+    access_log access.log;
+    keepalive_timeout 600s;
+    keepalive_requests 1000000;
+    server {{
+        listen 127.0.0.1:{port};
+        root html;
+        location /status {{ stub_status; }}
+    }}
+}}
+"""
+
+
+@dataclass
+class NginxServer:
+    """``with NginxServer(binary, directory, workers=2) as server:``; without workers it is one process."""
+
+    binary: Path
+    directory: Path
+    workers: int = 0
+    port: int = field(default_factory=free_port)
+
+    def __post_init__(self) -> None:
+        user = "user root;\n" if os.geteuid() == 0 else ""
+        model = f"{user}worker_processes {self.workers};" if self.workers else "master_process off;"
+        (self.directory / "html").mkdir()
+        (self.directory / "logs").mkdir()
+        (self.directory / "html" / "index.html").write_bytes(PAGE)
+        (self.directory / "nginx.conf").write_text(_CONFIGURATION.format(model=model, port=self.port))
+        self._connections: list[http.client.HTTPConnection] = []
+        self.server = McrServer([str(self.binary), "-p", f"{self.directory}/", "-c", "nginx.conf"])
+
+    def __enter__(self) -> Self:
+        self.server.__enter__()
+        deadline = time.monotonic() + TIMEOUT_S
+        while not self._serves():
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.02)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for one in self._connections:
+            one.close()
+        self.server.__exit__(kind, error, trace)
+
+    @property
+    def pid(self) -> int:
+        """The first process that serves now."""
+        return self.server.pid
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """Its children."""
+        return sorted(children(self.pid))
+
+    @property
+    def log(self) -> str:
+        """Its error log."""
+        return (self.directory / "error.log").read_text()
+
+    @property
+    def pid_file(self) -> int:
+        """The pid that it has written down."""
+        return int((self.directory / "nginx.pid").read_text())
+
+    def update(self, new: Path, *options: str) -> UpdateRun:
+        """`mcr update` of what serves now."""
+        return self.server.update(new, *options)
+
+    def connect(self, count: int) -> list[http.client.HTTPConnection]:
+        """Connections on which one request each has been answered; closed with the server."""
+        opened = [http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S) for _ in range(count)]
+        self._connections += opened
+        assert [ask(one) for one in opened] == [PAGE] * count
+        return opened
+
+    def accepted(self) -> int:
+        """Connections that it has accepted in its life, by its own count."""
+        (connection,) = self.connect(1)
+        lines = ask(connection, "/status").splitlines()
+        connection.close()
+        return int(lines[2].split()[0])
+
+    def _serves(self) -> bool:
+        try:
+            self.connect(1)[0].close()
+        except OSError:
+            return False
+        return True
+
+
+def ask(connection: http.client.HTTPConnection, path: str = "/") -> bytes:
+    """The answer to one request on a connection that stays open; b"" if it was not 200."""
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    body = answer.read()
+    return body if answer.status == 200 else b""
+
+
+def local_ports(connections: Sequence[http.client.HTTPConnection]) -> list[int]:
+    """Our own ends: a connection that was opened anew has another port."""
+    return [one.sock.getsockname()[1] for one in connections]
