@@ -10,6 +10,7 @@ import array
 import ctypes
 import errno
 import os
+import select
 import socket
 import struct
 import time
@@ -142,6 +143,12 @@ class Channel:
     def fileno(self) -> int:
         """For select and poll."""
         return self._socket.fileno()
+
+    def is_held(self) -> bool:
+        """Whether some process has the other end open: N, or a child that outlives it."""
+        poller = select.poll()
+        poller.register(self._socket, 0)
+        return not poller.poll(0)
 
     def explain_with(self, why: Callable[[], str]) -> None:
         """Replaces the `why` of the constructor, once N's control block can be read."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 
 from gdb_mcr.dwarf.identity import identify
-from gdb_mcr.errors import AnalysisError, McrError, UpdateFailed
+from gdb_mcr.errors import AnalysisError, McrError, TargetError, UpdateFailed
 from gdb_mcr.model.launch import LaunchPlan, PlacedLibrary
 from gdb_mcr.model.placement import PlanEntry
 from gdb_mcr.model.startup_log import LaunchFacts, ModuleEntry
@@ -23,7 +23,7 @@ from gdb_mcr.paths import native_library
 from gdb_mcr.proc.pidfd import Pidfd
 from gdb_mcr.reinit.inherit import kept_numbers
 from gdb_mcr.reinit.launcher import Launch, start
-from gdb_mcr.runtime_abi.channel import Channel, NewProcessEnded, open_channel
+from gdb_mcr.runtime_abi.channel import Channel, NewProcessEnded, NewProcessSilent, open_channel
 from gdb_mcr.runtime_abi.control import Control, describe_error
 from gdb_mcr.runtime_abi.layout import BANKS, Role
 from gdb_mcr.runtime_abi.settings import ModuleTableFile, NewSettings, new_settings, read_old_log
@@ -193,13 +193,27 @@ def start_new(
 
 def _come_up(process: NewProcess, launch: Launch, deadline: float) -> None:
     _meet(process.channel, launch, process.inherited, deadline)
-    process.launched(launch.wait().pid)
-    process.channel.wait_held(_left(deadline))
+    try:
+        process.launched(launch.wait().pid)
+        process.channel.wait_held(_left(deadline))
+    except (TargetError, NewProcessSilent) as error:
+        if not _is_in_background(process):
+            raise
+        raise _background() from error
     if not process.is_alive():
-        raise UpdateFailed(
-            "the new server went to the background: the process that was started has ended, another one serves",
-            hint="start the new server in the foreground: --args gives it other arguments than the old one has",
-        )
+        raise _background()
+
+
+# A child of it goes on with the start-up. The parent may end so early that nothing of it can be read.
+def _is_in_background(process: NewProcess) -> bool:
+    return not process.is_alive() and process.channel.is_held()
+
+
+def _background() -> UpdateFailed:
+    return UpdateFailed(
+        "the new server went to the background: the process that was started has ended, another one serves",
+        hint="start the new server in the foreground: --args gives it other arguments than the old one has",
+    )
 
 
 # If N ends before it is met, its launcher knows why.

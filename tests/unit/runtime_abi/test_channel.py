@@ -81,6 +81,18 @@ def test_descriptors_go_in_several_messages() -> None:
     assert peer.inodes == [inode] * 600
 
 
+def test_the_other_end_is_held_as_long_as_one_copy_of_it_is_open() -> None:
+    channel, number = open_channel()
+    with channel:
+        copy = os.dup(number)
+        os.write(number, bytes(Message(Command.HELLO, 0, 0)))
+        os.close(number)
+        assert channel.is_held()
+        os.close(copy)
+        assert not channel.is_held()
+        channel.wait_hello(5)
+
+
 def test_hello_and_held_may_come_between_answers() -> None:
     with peered(fine) as (channel, peer):
         peer.say(Command.HELLO)
