@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 
 from gdb_mcr.engine.records import NONE, EnumEntry, Op, OpCode, OpFlag, Program, ShapeFlag, ShapeKind
 from gdb_mcr.model.datatype import DataType, Member, TypeKind, TypeTable
+from gdb_mcr.model.handler import TaggedPointer
 from gdb_mcr.model.layout import LayoutComparer, describe, enum_changes, flat_members, is_integral
+from gdb_mcr.tracing.facts import NO_FACTS, FactIndex, Facts
 from gdb_mcr.tracing.handled import NOT_HANDLED, Handled, HandlerIndex
 from gdb_mcr.tracing.policy import Policy
 from gdb_mcr.tracing.shapes import leaves, union_leaves
@@ -36,23 +38,33 @@ class _At:
     """The same place under each name a user may use: Type.path of every enclosing named struct, variable.path."""
     flags: OpFlag = OpFlag.NONE
     handled: Handled = NOT_HANDLED
+    facts: Facts = NO_FACTS
 
-    def member(self, old: int, new: int, name: str, struct_name: str) -> _At:
-        names = tuple(f"{one}.{name}" for one in self.names)
+    def member(self, types: TypeTable, member: Member, struct_name: str) -> _At:
+        names = tuple(f"{one}.{member.name}" for one in self.names)
         if struct_name:
-            names = (*names, f"{struct_name}.{name}")
-        return _At(self.old + old, self.new + new, names, self.flags, self.handled.old(name))
+            names = (*names, f"{struct_name}.{member.name}")
+        facts = self.facts.inside(types, member.name, member.offset, member.type)
+        return _At(self.old + member.offset, self.new, names, self.flags, self.handled.old(member.name), facts)
 
 
 class ProgramCompiler:
     """Compiles pairs of types; collects ops, enum maps and the fields that found no home."""
 
-    def __init__(self, old: TypeTable, new: TypeTable, policy: Policy, layout: LayoutComparer) -> None:
+    def __init__(
+        self,
+        old: TypeTable,
+        new: TypeTable,
+        policy: Policy,
+        layout: LayoutComparer,
+        facts: FactIndex | None = None,
+    ) -> None:
         self._old = old
         self._new = new
         self._policy = policy
         self._layout = layout
         self.handlers = HandlerIndex(policy.handlers)
+        self.facts = facts or FactIndex()
         self.ops: list[Op] = []
         self.enums: list[EnumEntry] = []
         self.programs: list[Program] = []
@@ -60,12 +72,13 @@ class ProgramCompiler:
         self._known: dict[tuple[int, int, str, int], int] = {}
         self._same: ProgramCompiler | None = None
 
-    def program(self, old_index: int, new_index: int, variable: str = "", handler: int = NONE) -> int:
+    def program(self, old_index: int, new_index: int, variable: str = "", number: int = -1) -> int:
         """Index of the program for a pair of types; `variable` names a global that policies may speak of.
 
-        :param handler: number of a handler of that very variable.
+        :param number: the variable's index, for handlers and facts of that very variable.
         """
-        key = (old_index, new_index, variable if self._speaks_of(variable) else "", handler)
+        has_own = self.handlers.of_variable(number) != NONE or self.facts.of_variable(number)
+        key = (old_index, new_index, variable if self._speaks_of(variable) else "", number if has_own else -1)
         if key not in self._known:
             self._known[key] = self._compile(*key)
         return self._known[key]
@@ -79,7 +92,8 @@ class ProgramCompiler:
     def as_is(self, index: int) -> int:
         """The program for a type without a counterpart in N: the layout stays, pointers are translated."""
         if self._same is None:
-            self._same = ProgramCompiler(self._old, self._old, Policy(), LayoutComparer(self._old, self._old))
+            layout = LayoutComparer(self._old, self._old)
+            self._same = ProgramCompiler(self._old, self._old, Policy(), layout, self.facts)
             self._same.ops, self._same.enums = self.ops, self.enums
             self._same.programs, self._same.dropped = self.programs, self.dropped
         return self._same.program(index, index)
@@ -89,11 +103,12 @@ class ProgramCompiler:
         named = (*policy.field_flags, *policy.dropped, *policy.renamed_fields)
         return bool(variable) and any(name == variable or name.startswith(variable + ".") for name in named)
 
-    def _compile(self, old_index: int, new_index: int, variable: str, handler: int) -> int:
+    def _compile(self, old_index: int, new_index: int, variable: str, number: int) -> int:
         first = len(self.ops)
         old, new = self._old.strip(old_index), self._new.strip(new_index)
         names = (variable,) if variable else ()
-        at = _At(0, 0, names, self._policy.op_flags(*names), self.handlers.handled(handler))
+        handler, facts = self.handlers.of_variable(number), self.facts.of_variable(number)
+        at = _At(0, 0, names, self._policy.op_flags(*names), self.handlers.handled(handler), facts)
         self._type(old_index, new_index, at)
         self._handle(handler, at)
         row = Program(
@@ -104,7 +119,7 @@ class ProgramCompiler:
             old_type=NONE,
             new_type=NONE,
             tail_program=NONE,
-            identical=int(self._layout.same(old_index, new_index) and not variable and handler == NONE),
+            identical=int(self._layout.same(old_index, new_index) and not variable and number < 0),
         )
         self.programs.append(row)
         index = len(self.programs) - 1
@@ -173,12 +188,31 @@ class ProgramCompiler:
         old, new = self._old.strip(old_index), self._new.strip(new_index)
         if old is None or new is None:
             return
-        if is_integral(old) and is_integral(new):
+        at = replace(at, facts=self.facts.of_type(old.index) | at.facts)
+        if old.kind is not TypeKind.ARRAY and (at.facts.is_pointer or at.facts.is_opaque):
+            self._by_facts(old, new, at)
+        elif is_integral(old) and is_integral(new):
             self._integer(old, new, at)
         elif old.kind is not new.kind:
             self._drop(at, old.size, f"it was {describe(old)}, now it is {describe(new)}")
         else:
             self._same_kind(old, new, at)
+
+    # What an annotation says to be other than its type tells.
+    def _by_facts(self, old: DataType, new: DataType, at: _At) -> None:
+        if at.facts.is_opaque and old.size == new.size:
+            self._emit(OpCode.OPAQUE, at, length=old.size)
+        elif at.facts.is_pointer and old.size == new.size == WORD:
+            self._pointer(at)
+        else:
+            what = "opaque bytes" if at.facts.is_opaque else "a pointer"
+            self._drop(at, old.size, f"it is {what} by annotation, and the new build has {describe(new)} there")
+
+    # Tags are the program's own and stay.
+    def _pointer(self, at: _At) -> None:
+        tagged = at.facts.here(TaggedPointer)
+        tags = tagged[0].mask if tagged is not None else 0
+        self._emit(OpCode.POINTER, at, length=tags & (1 << 32) - 1, aux=tags >> 32)
 
     def _is_never(self, index: int) -> bool:
         while index >= 0:
@@ -253,7 +287,7 @@ class ProgramCompiler:
     def _loop(self, old: DataType, new: DataType, at: _At, count: int, old_stride: int, new_stride: int) -> None:
         loop = self._emit(OpCode.LOOP, at, aux=count)
         body = len(self.ops)
-        self._type(old.target, new.target, _At(0, 0, at.names, at.flags, at.handled))
+        self._type(old.target, new.target, replace(at, old=0, new=0))
         loop.length = len(self.ops) - body
         loop.old_stride, loop.new_stride = old_stride, new_stride
         if not loop.length:
@@ -264,7 +298,7 @@ class ProgramCompiler:
         now = {member.name: member for member in flat_members(self._new, new)}
         taken = set()
         for member in flat_members(self._old, old):
-            place = at.member(member.offset, 0, member.name, old.name)
+            place = at.member(self._old, member, old.name)
             place = replace(place, flags=place.flags | self._policy.op_flags(*place.names))
             target = self._counterpart(member, place, new, now)
             if target is None:
@@ -310,13 +344,39 @@ class ProgramCompiler:
         return replace(found, name=path, offset=offset) if found else None
 
     def _union(self, old: DataType, new: DataType, at: _At) -> None:
-        if self._layout.same(old.index, new.index):
+        if any(at.facts.active()):
+            self._choice(old, new, at)
+        elif self._layout.same(old.index, new.index):
             for leaf in union_leaves(self._old, old):
                 self._leaf(leaf.kind, leaf.size, replace(at, old=at.old + leaf.offset, new=at.new + leaf.offset))
         elif leaves(self._old, old.index) == leaves(self._new, new.index):
             self._emit(OpCode.OPAQUE, at, length=old.size)
         elif not at.handled.reads and not at.handled.writes:
             self._drop(at, old.size, "a union whose alternatives changed")
+
+    # A union of which annotations tell the member that is in use; if it is none, its bytes are opaque.
+    def _choice(self, old: DataType, new: DataType, at: _At) -> None:
+        members, now = ({one.name: one for one in union.members} for union in (old, new))
+        choices = []
+        for name, fact, back in at.facts.active():
+            choice = self._emit(OpCode.CHOICE, replace(at, handled=NOT_HANDLED), aux=self.facts.questions[fact])
+            choice.new_stride = back
+            first = len(self.ops)
+            place = at.member(self._old, members[name], old.name)
+            path = fact.place.old_path if self._old is self._new else fact.place.new_path
+            target = now.get(path[-1]) if path else None
+            if target is None:
+                self._drop_member(members[name], place)
+            else:
+                self._member(members[name], target, replace(place, handled=place.handled.new((target.name,))))
+            choice.length = len(self.ops) - first
+            choices.append((choice, len(self.ops)))
+        if old.size == new.size:
+            self._emit(OpCode.OPAQUE, at, length=old.size)
+        else:
+            self._drop(at, old.size, "no annotation tells which of its members is in use")
+        for choice, end in choices:
+            choice.old_stride = len(self.ops) - end
 
     def _leaf(self, kind: ShapeKind, size: int, at: _At) -> None:
         codes = {

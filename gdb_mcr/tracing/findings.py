@@ -132,11 +132,8 @@ class FindingWriter:
     # The value goes nowhere, so that this is no loss that a user may allow.
     def _by_handler(self, event: Event, text: str) -> Finding:
         steps = self._transfer.steps
-        span, handler = (
-            steps.spans[event.detail],
-            self._transfer.compiler.handlers.handlers[steps.handler_of(event.detail)],
-        )
-        subject = f"{handler.place.name}:{span.line}"
+        span, name = steps.spans[event.detail], steps.names[steps.handler_of(event.detail)]
+        subject = f"{name}:{span.line}"
         return Finding(f"R15:{subject}", "R15", True, f"{span}: {text}", self._path(event.object), "")
 
     def _type_conflict(self, event: Event) -> Finding:

@@ -23,11 +23,11 @@ class Handled:
 
     def old(self, name: str) -> Handled:
         """The same, seen from a member of O's."""
-        return Handled(_inside(self.reads, (name,)), self.writes)
+        return Handled(_inside(self.reads, (name,)), self.writes) if name else self
 
     def new(self, names: Sequence[str]) -> Handled:
         """The same, seen from a member of N's; the way to it may be longer than one name."""
-        return Handled(self.reads, _inside(self.writes, names))
+        return Handled(self.reads, _inside(self.writes, [name for name in names if name]))
 
     def __or__(self, other: Handled) -> Handled:
         return Handled(self.reads | other.reads, self.writes | other.writes)

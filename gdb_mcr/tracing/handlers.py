@@ -10,11 +10,23 @@ from typing import assert_never
 
 from gdb_mcr.engine.handler_records import StepCode
 from gdb_mcr.model.expression import Expression, Location, Number, Pointer
-from gdb_mcr.model.handler import Convert, CountLoop, Evaluate, Handler, If, ListLoop, SetLocal, Step, Store
+from gdb_mcr.model.handler import (
+    ArrayLength,
+    Convert,
+    CountLoop,
+    Evaluate,
+    Handler,
+    If,
+    ListLoop,
+    SetLocal,
+    Step,
+    Store,
+)
 from gdb_mcr.model.place import Side, Subject
 from gdb_mcr.model.program import Program
 from gdb_mcr.tracing.conversion import ProgramCompiler
 from gdb_mcr.tracing.evaluation import Evaluator, form_of
+from gdb_mcr.tracing.facts import Conditional
 from gdb_mcr.tracing.sides import LoadedModule
 from gdb_mcr.tracing.steps import StepTable, StepWriter
 
@@ -23,18 +35,31 @@ Conversion = Callable[[int, int], tuple[int, int]]
 
 
 def compile_handlers(compiler: ProgramCompiler, table: StepTable, old: LoadedModule, new: Program) -> None:
-    """Compiles all handlers of a program compiler, in the order of their numbers, before it compiles any program.
+    """Compiles all handlers of a program compiler, in the order of their numbers, and then the questions of its facts.
 
+    Before it compiles any program.
     :raises InvalidAnnotations: one is larger than the engine takes.
     """
 
     def address_of(variable: int) -> int:
         return old.bias + old.program.variables[variable].address
 
+    compiler.facts.number_questions(len(compiler.handlers.handlers))
     for handler in compiler.handlers.handlers:
         place = handler.place
         sizes = _size(old.program, place.subject, place.old), _size(new, place.subject, place.new)
         HandlerCompiler(handler, table, address_of, compiler.conversion).compile(*sizes)
+    for fact in compiler.facts.questions:
+        compile_question(fact, table, address_of, _size(old.program, fact.place.subject, fact.place.old))
+
+
+def compile_question(fact: Conditional, table: StepTable, address_of: Callable[[int], int], old_size: int) -> int:
+    """What a fact depends on, over an object of O of this size in bytes. Answers the handler that the engine asks."""
+    writer = StepWriter(table, fact.place.key, fact.span, 0)
+    answer = writer.register()
+    value = fact.count if isinstance(fact, ArrayLength) else fact.condition
+    writer.emit(StepCode.MOVE, answer, Evaluator(writer, address_of).value(value))
+    return writer.end(old_size, 0)
 
 
 def _size(program: Program, subject: Subject, index: int) -> int:
@@ -49,7 +74,7 @@ class HandlerCompiler:
     ) -> None:
         """:param address_of: where a variable of O, by its index, stands in memory."""
         self._handler = handler
-        self._writer = StepWriter(table, handler.span, len(handler.locals))
+        self._writer = StepWriter(table, handler.place.key, handler.span, len(handler.locals))
         self._evaluate = Evaluator(self._writer, address_of)
         self._conversion = conversion
 

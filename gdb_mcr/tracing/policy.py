@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from gdb_mcr.engine.records import OpFlag, ShapeFlag
 from gdb_mcr.model.annotation import Annotations
 from gdb_mcr.model.datatype import DataType
-from gdb_mcr.model.handler import Handler
+from gdb_mcr.model.handler import Handler, MemoryFact
 from gdb_mcr.model.statement import Treatment
 
 _FLAGS = {
@@ -39,6 +39,7 @@ class Policy:
     plain_fields: frozenset[str] = frozenset()
     """Pointers of O to memory that never holds pointers: `Type.field`, `variable`."""
     handlers: tuple[Handler, ...] = ()
+    facts: tuple[MemoryFact, ...] = ()
 
     @staticmethod
     def of(annotations: Annotations) -> Policy:
@@ -55,6 +56,7 @@ class Policy:
             free_types=frozenset(annotations.free_types),
             plain_fields=frozenset(place.key for place in annotations.plain_pointers),
             handlers=annotations.handlers,
+            facts=annotations.facts,
         )
 
     def shape_flags(self, one: DataType) -> ShapeFlag:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from gdb_mcr.engine.records import NONE, Shape, ShapeFlag, ShapeKind, ShapeMember
+from gdb_mcr.engine.records import NONE, Case, PointerFactRow, Shape, ShapeFlag, ShapeKind, ShapeMember
 from gdb_mcr.model.datatype import DataType, Member, TypeKind, TypeTable
+from gdb_mcr.model.handler import ArrayLength, TaggedPointer
+from gdb_mcr.tracing.facts import FactIndex, Facts, points_to
 from gdb_mcr.units import WORD
 
 MAX_UNION_LEAVES = 256
@@ -35,9 +37,14 @@ class ShapeCompiler:
         types: TypeTable,
         flags_of: Callable[[DataType], ShapeFlag] = lambda _: ShapeFlag(0),
         plain_fields: frozenset[str] = frozenset(),
+        facts: FactIndex | None = None,
     ) -> None:
-        """:param plain_fields: `Type.field` of pointers to memory that never holds pointers, by annotation."""
+        """:param plain_fields: `Type.field` of pointers to memory that never holds pointers, by annotation.
+        :param facts: what else annotations say of fields.
+        """
         self._types = types
+        self._facts = facts or FactIndex()
+        self._variables: dict[int, int] = {}
         self._flags_of = flags_of
         self._plain_fields = plain_fields
         self._plain = NONE
@@ -49,10 +56,24 @@ class ShapeCompiler:
         self.flags = bytearray()
         self.source: list[int] = []
         """By shape: the type it was compiled from, -1 for anonymous byte runs."""
+        self.cases: list[Case] = []
+        self.pointer_facts: list[PointerFactRow] = []
 
     def shape(self, type_index: int) -> int:
         """The shape of a type, NONE for void, with everything it points to."""
-        result = self._shape(type_index)
+        return self._complete(self._shape(type_index))
+
+    def variable_shape(self, type_index: int, variable: int) -> int:
+        """The shape of a variable of O, by its index: its type's, or its own if facts speak of it."""
+        facts = self._facts.of_variable(variable)
+        if not facts:
+            return self.shape(type_index)
+        if variable not in self._variables:
+            self._variables[variable] = self._complete(self._with_facts(type_index, facts))
+            self.source[self._variables[variable]] = type_index
+        return self._variables[variable]
+
+    def _complete(self, result: int) -> int:
         while self._pending:
             pointer, target = self._pending.pop()
             self.shapes[pointer].target = self._shape(target)
@@ -122,14 +143,68 @@ class ShapeCompiler:
 
     def _struct(self, one: DataType) -> int:
         index = self._add(one.index, ShapeKind.STRUCT, one.size)
-        inner = [(member.offset, self._member(one, member)) for member in one.members if not member.bit_size]
-        self._set_members(index, ((offset, shape) for offset, shape in inner if shape != NONE))
+        self._set_struct(index, one, self._facts.of_type(one.index))
         return index
 
-    def _member(self, holder: DataType, member: Member) -> int:
+    def _set_struct(self, index: int, one: DataType, facts: Facts) -> None:
+        inner = [(member.offset, self._member(one, member, facts)) for member in one.members if not member.bit_size]
+        self._set_members(index, ((offset, shape) for offset, shape in inner if shape != NONE))
+
+    def _member(self, holder: DataType, member: Member, facts: Facts) -> int:
         if f"{holder.name}.{member.name}" in self._plain_fields:
             return self.to_plain(member.type)
-        return self._shape(member.type)
+        return self._with_facts(member.type, facts.inside(self._types, member.name, member.offset, member.type))
+
+    # A place of which facts speak has a shape of its own, whatever the type has elsewhere.
+    def _with_facts(self, type_index: int, facts: Facts) -> int:
+        one = self._types.strip(type_index)
+        if not facts or one is None:
+            return self._shape(type_index)
+        if one.kind is TypeKind.ARRAY:
+            count = one.count if one.count > 0 else NONE
+            return self._add(-1, ShapeKind.ARRAY, one.size, self._element(one, facts), count)
+        if facts.is_opaque:
+            return self.bytes_of(ShapeKind.OPAQUE, one.size)
+        if facts.is_pointer or (one.kind is TypeKind.POINTER and facts.here(ArrayLength)):
+            return self._pointer_by_facts(one, facts)
+        match one.kind:
+            case TypeKind.STRUCT:
+                index = self._add(-1, ShapeKind.STRUCT, one.size)
+                self._set_struct(index, one, self._facts.of_type(one.index) | facts)
+                return index
+            case TypeKind.UNION:
+                return self._choice(one, self._facts.of_type(one.index) | facts)
+            case TypeKind.POINTER:
+                return self._shape(type_index)
+            case _:
+                return self.bytes_of(ShapeKind.DATA, one.size) if facts.is_precise else self._shape(type_index)
+
+    def _element(self, one: DataType, facts: Facts) -> int:
+        element = self._with_facts(one.target, facts)
+        return self.bytes_of(ShapeKind.WORDS, 1) if element == NONE else element
+
+    def _pointer_by_facts(self, one: DataType, facts: Facts) -> int:
+        index = self._pointer_to(points_to(self._types, one, facts))
+        tagged, length = facts.here(TaggedPointer), facts.here(ArrayLength)
+        if tagged is not None or length is not None:
+            question, back = (self._facts.questions[length[0]], length[1]) if length is not None else (NONE, 0)
+            self.shapes[index].first, self.shapes[index].count = len(self.pointer_facts), 1
+            self.pointer_facts.append(PointerFactRow(tagged[0].mask if tagged is not None else 0, question, back))
+        return index
+
+    # A union of which annotations tell which member is in use.
+    def _choice(self, one: DataType, facts: Facts) -> int:
+        rows = []
+        members = {member.name: member for member in one.members}
+        for name, fact, back in facts.active():
+            shape = self._with_facts(members[name].type, facts.inside(self._types, name, 0, members[name].type))
+            rows.append(Case(self._facts.questions[fact], shape, back))
+        if not rows:
+            return self._union_by(one)
+        index = self._add(-1, ShapeKind.CHOICE, one.size, self.bytes_of(ShapeKind.OPAQUE, one.size), len(rows))
+        self.shapes[index].first = len(self.cases)
+        self.cases += rows
+        return index
 
     def to_plain(self, type_index: int) -> int:
         """The shape of a pointer, or an array of pointers, whose targets are plain bytes."""
@@ -157,6 +232,13 @@ class ShapeCompiler:
         return index
 
     def _union(self, one: DataType) -> int:
+        facts = self._facts.of_type(one.index)
+        if any(facts.active()):
+            self._by_type[one.index] = self._choice(one, facts)
+            return self._by_type[one.index]
+        return self._union_by(one)
+
+    def _union_by(self, one: DataType) -> int:
         index = self._add(one.index, ShapeKind.STRUCT, one.size)
         pieces = union_leaves(self._types, one)
         members = []

@@ -21,6 +21,8 @@ class StepTable:
     def __init__(self) -> None:
         self.steps: list[StepRow] = []
         self.handlers: list[HandlerRow] = []
+        self.names: list[str] = []
+        """By handler: the type, variable or field that it is about."""
         self.spans: list[Span] = []
         """By step: the statement that it is part of."""
 
@@ -32,8 +34,9 @@ class StepTable:
 class StepWriter:
     """Writes the steps of one handler. Registers are taken and given back like a stack; locals stay at its bottom."""
 
-    def __init__(self, table: StepTable, span: Span, locals_count: int) -> None:
+    def __init__(self, table: StepTable, name: str, span: Span, locals_count: int) -> None:
         self._table = table
+        self._name = name
         self._first = len(table.steps)
         self._top = locals_count
         self._used = max(locals_count, 1)
@@ -96,6 +99,7 @@ class StepWriter:
     def end(self, old_size: int, new_size: int) -> int:
         """The handler is complete. Answers its index."""
         self.emit(StepCode.END)
+        self._table.names.append(self._name)
         self._table.handlers.append(HandlerRow(self._first, self.here, old_size, new_size, MAX_ROUNDS, self._used))
         return len(self._table.handlers) - 1
 

@@ -27,6 +27,7 @@ from gdb_mcr.model.match import Match
 from gdb_mcr.model.program import Program, Variable
 from gdb_mcr.tracing.areas import global_variables, text_range, without_overlaps, writable_areas
 from gdb_mcr.tracing.conversion import DroppedField, ProgramCompiler
+from gdb_mcr.tracing.facts import FactIndex
 from gdb_mcr.tracing.handled import HandlerIndex
 from gdb_mcr.tracing.handlers import compile_handlers
 from gdb_mcr.tracing.policy import Policy
@@ -63,9 +64,10 @@ class StateTransfer:
         self.tracer = tracer
         self._policy = policy
         old_types, new_types = old.executable.program.types, new.executable.program.types
-        self.shapes = ShapeCompiler(old_types, policy.shape_flags, policy.plain_fields)
+        self.facts = FactIndex(policy.facts)
+        self.shapes = ShapeCompiler(old_types, policy.shape_flags, policy.plain_fields, self.facts)
         self.layout = LayoutComparer(old_types, new_types, handled=HandlerIndex(policy.handlers).types)
-        self.compiler = ProgramCompiler(old_types, new_types, policy, self.layout)
+        self.compiler = ProgramCompiler(old_types, new_types, policy, self.layout, self.facts)
         self.steps = StepTable()
         self.resolver = SiteResolver(old, policy)
         self._tables = EngineTables([], [], bytearray(), bytearray(), [])
@@ -182,6 +184,7 @@ class StateTransfer:
     def _compile_programs(self) -> None:
         shapes, tables = self.shapes, self._tables
         tables.shapes, tables.members, tables.shape_flags = shapes.shapes, shapes.members, shapes.flags
+        tables.cases, tables.pointer_facts = shapes.cases, shapes.pointer_facts
         tables.site_shapes = self._site_shapes
         for shape in range(len(tables.shape_programs), len(shapes.shapes)):
             source = shapes.source[shape]
@@ -221,7 +224,8 @@ class StateTransfer:
     # ---- objects
 
     def _global(self, variable: Variable) -> Object:
-        address, shape = self.old.executable.bias + variable.address, self.shapes.shape(variable.type)
+        address = self.old.executable.bias + variable.address
+        shape = self.shapes.variable_shape(variable.type, self._variable_index[id(variable)])
         return _object(address, variable.size, ObjectKind.GLOBAL, shape)
 
     def _add_objects(self) -> None:
@@ -243,8 +247,8 @@ class StateTransfer:
         there = self.counterpart(variable)
         if there is not None:
             pair.new_address, pair.new_size = new.bias + there.address, there.size
-            handler = self.compiler.handlers.of_variable(self._variable_index[id(variable)])
-            pair.program = self.compiler.program(variable.type, there.type, variable.name, handler)
+            number = self._variable_index[id(variable)]
+            pair.program = self.compiler.program(variable.type, there.type, variable.name, number)
         return pair
 
     def _library_areas(self) -> list[Range]:

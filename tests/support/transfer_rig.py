@@ -11,8 +11,9 @@ from gdb_mcr.engine.tracer import EngineTables, ImageExtent, Tracer
 from gdb_mcr.model.layout import LayoutComparer
 from gdb_mcr.model.place import Subject
 from gdb_mcr.tracing.conversion import ProgramCompiler
+from gdb_mcr.tracing.facts import FactIndex
 from gdb_mcr.tracing.handled import HandlerIndex
-from gdb_mcr.tracing.handlers import HandlerCompiler
+from gdb_mcr.tracing.handlers import HandlerCompiler, compile_question
 from gdb_mcr.tracing.policy import Policy
 from gdb_mcr.tracing.shapes import ShapeCompiler
 from gdb_mcr.tracing.steps import StepTable
@@ -101,14 +102,14 @@ class Rig:
 
     def run(self) -> Outcome:
         old, new = self.old.table(), self.new.table()
-        shapes = ShapeCompiler(old, self.policy.shape_flags, self.policy.plain_fields)
+        facts = FactIndex(self.policy.facts)
+        shapes = ShapeCompiler(old, self.policy.shape_flags, self.policy.plain_fields, facts)
         layout = LayoutComparer(old, new, handled=HandlerIndex(self.policy.handlers).types)
-        compiler = ProgramCompiler(old, new, self.policy, layout)
+        compiler = ProgramCompiler(old, new, self.policy, layout, facts)
         steps = self._compile_handlers(compiler)
         objects, pairs = [], list(self._chunk_pairs)
         for number, (offset, size, old_type, new_offset, new_size, new_type, name) in enumerate(self._globals):
-            shape = shapes.shape(old_type)
-            handler = compiler.handlers.of_variable(number)
+            shape = shapes.variable_shape(old_type, number)
             objects.append(_object(GLOBALS + offset, size, ObjectKind.GLOBAL, shape))
             pairs.append(
                 Pair(
@@ -118,7 +119,7 @@ class Rig:
                     base_address=GLOBALS + offset,
                     base_size=size,
                     merges=1,
-                    program=NONE if new_type == NONE else compiler.program(old_type, new_type, name, handler),
+                    program=NONE if new_type == NONE else compiler.program(old_type, new_type, name, number),
                 )
             )
         site_shapes = [shapes.shape(one) for one in self._site_types]
@@ -135,6 +136,8 @@ class Rig:
             own_fds=self.own_fds,
             handlers=steps.handlers,
             steps=steps.steps,
+            cases=shapes.cases,
+            pointer_facts=shapes.pointer_facts,
         )
         for index, source in enumerate(shapes.source):
             if source < 0 or shapes.shapes[index].kind not in (ShapeKind.STRUCT, ShapeKind.POINTER, ShapeKind.CODE):
@@ -150,6 +153,7 @@ class Rig:
     # Variables are known by the order in which they were added.
     def _compile_handlers(self, compiler: ProgramCompiler) -> StepTable:
         table, old, new = StepTable(), self.old.table(), self.new.table()
+        compiler.facts.number_questions(len(compiler.handlers.handlers))
         for handler in compiler.handlers.handlers:
             place = handler.place
             if place.subject is Subject.TYPE:
@@ -157,6 +161,10 @@ class Rig:
             else:
                 sizes = self._globals[place.old][1], self._globals[place.old][4]
             HandlerCompiler(handler, table, self._address_of, compiler.conversion).compile(*sizes)
+        for fact in compiler.facts.questions:
+            place = fact.place
+            size = old[place.old].size if place.subject is Subject.TYPE else self._globals[place.old][1]
+            compile_question(fact, table, self._address_of, size)
         return table
 
     def _address_of(self, variable: int) -> int:
