@@ -80,7 +80,7 @@ def _joined(theirs: Annotations, rules: Annotations) -> Annotations:
 def _parse(files: Sequence[Path]) -> _Parsed:
     parsed = _Parsed()
     for file in files:
-        text = _read(file)
+        text = read_text(file)
         if isinstance(text, Problem):
             parsed.problems.append(text)
             continue
@@ -91,7 +91,8 @@ def _parse(files: Sequence[Path]) -> _Parsed:
     return parsed
 
 
-def _read(file: Path) -> str | Problem:
+def read_text(file: Path) -> str | Problem:
+    """What stands in a file, or why that cannot be said."""
     try:
         with file.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gdb_mcr.commands import check, inspect, profile, steps, tools, update
+from gdb_mcr.commands import annotate, check, inspect, profile, steps, tools, update
 from gdb_mcr.commands.registry import Command, FrontEnd
 from gdb_mcr.errors import UsageError
 from gdb_mcr.source import did_you_mean
@@ -13,6 +13,7 @@ COMMANDS: tuple[Command, ...] = (
     update.update,
     check.diff,
     check.annotations_,
+    annotate.annotate,
     steps.start,
     steps.quiesce,
     steps.release,
@@ -29,6 +30,7 @@ COMMANDS: tuple[Command, ...] = (
     profile.profile,
     tools.shell,
     tools.gdbinit,
+    annotate.fmt,
 )
 
 

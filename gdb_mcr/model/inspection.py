@@ -223,3 +223,31 @@ class AnnotationsResult(Harmless):
     """In the language's own words, one each, with file and line before it."""
     checked_against: tuple[Build, ...] = ()
     """Old and new build; empty if only the syntax was checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestionResult(Harmless):
+    """What `annotate --suggest` answers."""
+
+    old: Build
+    new: Build
+    findings: int
+    """How many of `check` the lines are about."""
+    text: tuple[str, ...]
+    """Lines of a file of annotations, all of them comments."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormatResult:
+    """What `fmt` answers."""
+
+    files: tuple[str, ...]
+    changed: tuple[str, ...]
+    """Those that were not in their one form."""
+    only_checked: bool
+    """Whether they still are not."""
+
+    @property
+    def exit_status(self) -> int:
+        """1 if there is something left to do."""
+        return 1 if self.only_checked and self.changed else 0

@@ -9,12 +9,14 @@ from gdb_mcr.model.inspection import (
     DiffResult,
     FdsResult,
     FieldFate,
+    FormatResult,
     HistoryResult,
     LogResult,
     ObjectResult,
     ServerStatus,
     SessionStatus,
     StatusResult,
+    SuggestionResult,
     ThreadRow,
     ThreadsResult,
 )
@@ -123,6 +125,27 @@ def annotations_lines(result: AnnotationsResult) -> Iterator[str]:
     yield from result.statements
     checked = " and fit both programs" if result.checked_against else "; names were not looked up"
     yield f"{plural(len(result.statements), 'statement')} in {plural(len(result.files), 'file')}: well-formed{checked}"
+
+
+def suggestion_lines(result: SuggestionResult) -> Iterator[str]:
+    """A file of annotations."""
+    yield f"// {result.old.path} {result.old.build_id[:12]} -> {result.new.path} {result.new.build_id[:12]}"
+    yield f"// {plural(result.findings, 'finding')} of `mcr check`. Take out the comment marks of what is true."
+    if result.text:
+        yield ""
+    yield from result.text
+
+
+def format_lines(result: FormatResult) -> Iterator[str]:
+    """Files that were, or would be, changed."""
+    verb = "would be changed" if result.only_checked else "changed"
+    for one in result.changed:
+        yield f"{one}: {verb}"
+
+
+def format_summary(result: FormatResult) -> str:
+    """How many files are not in their form."""
+    return f"{plural(len(result.changed), 'file')} of {len(result.files)} would be changed"
 
 
 def run_lines(result: RunResult) -> Iterator[str]:

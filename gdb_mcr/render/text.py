@@ -10,10 +10,12 @@ from gdb_mcr.model.inspection import (
     AnnotationsResult,
     DiffResult,
     FdsResult,
+    FormatResult,
     HistoryResult,
     LogResult,
     ObjectResult,
     StatusResult,
+    SuggestionResult,
     ThreadsResult,
 )
 from gdb_mcr.model.profile import ProfileResult
@@ -53,6 +55,8 @@ _LINES: dict[type, Callable[[Any], Iterator[str]]] = {
     ObjectResult: inspections.object_lines,
     HistoryResult: inspections.history_lines,
     AnnotationsResult: inspections.annotations_lines,
+    SuggestionResult: inspections.suggestion_lines,
+    FormatResult: inspections.format_lines,
     ProfileResult: profiles.profile_lines,
     RunResult: inspections.run_lines,
     PathResult: lambda result: iter((result.path,)),
@@ -66,6 +70,7 @@ _SUMMARIES: dict[type, Callable[[Any], str]] = {
     QuiesceResult: updates.quiesce_summary,
     TransferResult: updates.transfer_summary,
     AuditResult: updates.audit_summary,
+    FormatResult: inspections.format_summary,
 }
 
 

@@ -19,6 +19,7 @@ from gdb_mcr.model.inspection import (
     LogResult,
     ObjectResult,
     StatusResult,
+    SuggestionResult,
     ThreadsResult,
 )
 from gdb_mcr.model.profile import ProfileResult
@@ -248,6 +249,10 @@ class LiveUpdater(Protocol):
 
     def history(self, pid: int | None) -> HistoryResult:
         """Past updates of one server's line of processes, or of all."""
+        ...
+
+    def suggest(self, old: ProgramRef, new: Path, annotations: tuple[Path, ...]) -> SuggestionResult:
+        """What annotations could settle the findings of `check`, in comments."""
         ...
 
     def annotations(self, files: tuple[Path, ...], old: ProgramRef | None, new: Path | None) -> AnnotationsResult:

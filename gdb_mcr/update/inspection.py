@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gdb_mcr.annotations.load import load, parse_files
 from gdb_mcr.comparison.differences import differences
+from gdb_mcr.comparison.suggestions import suggestions
 from gdb_mcr.debugger.base import Debugger
 from gdb_mcr.dwarf.identity import identify
 from gdb_mcr.dwarf.load import load_program
@@ -22,6 +23,7 @@ from gdb_mcr.model.inspection import (
     LogRow,
     ServerStatus,
     StatusResult,
+    SuggestionResult,
     ThreadsResult,
 )
 from gdb_mcr.model.program import Program
@@ -134,6 +136,13 @@ def diff(old: ProgramRef, new: Path, annotations: tuple[Path, ...]) -> DiffResul
 def _library_changes(before: Sequence[str], after: Sequence[str]) -> tuple[Change, ...]:
     removed = [Change("library", name, "removed") for name in before if name not in after]
     return (*removed, *(Change("library", name, "added") for name in after if name not in before))
+
+
+def suggest(old: ProgramRef, new: Path, annotations: tuple[Path, ...]) -> SuggestionResult:
+    """As `update.api.LiveUpdater`."""
+    analysis = analyse(program_file(old), new, annotations)
+    lines = suggestions(analysis.old, analysis.new, analysis.match, analysis.annotations, analysis.findings)
+    return SuggestionResult(_build(analysis.old), build_of(analysis.new), len(analysis.findings), lines)
 
 
 def check_annotations(files: tuple[Path, ...], old: ProgramRef | None, new: Path | None) -> AnnotationsResult:

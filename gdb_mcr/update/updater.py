@@ -17,6 +17,7 @@ from gdb_mcr.model.inspection import (
     LogResult,
     ObjectResult,
     StatusResult,
+    SuggestionResult,
     ThreadsResult,
 )
 from gdb_mcr.model.profile import ProfileResult
@@ -28,6 +29,7 @@ from gdb_mcr.update.profiling import profile
 from gdb_mcr.update.recorded import find_recorded
 from gdb_mcr.update.run import prepare_run
 from gdb_mcr.update.session import Session
+from gdb_mcr.update.tree_session import open_session
 from gdb_mcr.update.whole import run_update
 
 
@@ -54,7 +56,7 @@ class Updater:
         process = find_recorded(pid)
         history.check_room()
         old_path = str(process.executable.readlink())
-        session = Session(process)
+        session = open_session(process)
         try:
             result = run_update(session, new, options, progress)
         finally:
@@ -63,7 +65,7 @@ class Updater:
 
     def open_session(self, pid: int) -> Session:
         """Begin a step-wise update."""
-        self._session = Session(find_recorded(pid))
+        self._session = open_session(find_recorded(pid))
         return self._session
 
     def servers(self) -> tuple[int, ...]:
@@ -105,6 +107,10 @@ class Updater:
     def history(self, pid: int | None) -> HistoryResult:
         """Past updates."""
         return inspection.history(pid)
+
+    def suggest(self, old: ProgramRef, new: Path, annotations: tuple[Path, ...]) -> SuggestionResult:
+        """What annotations could settle the findings of `check`."""
+        return inspection.suggest(old, new, annotations)
 
     def annotations(self, files: tuple[Path, ...], old: ProgramRef | None, new: Path | None) -> AnnotationsResult:
         """Parse the files, and check them if both programs are given."""

@@ -1,7 +1,7 @@
 // Names that changed from the old program to the new one.
 
 rename conn.rbuf -> read_buffer;
-rename conn.retry.tries -> retry.attempts;    // a path into a nested struct
+rename conn.retry.tries -> retry.attempts;  // a path into a nested struct
 rename type item_v1 -> item;
 rename item_v1.refs -> refcount;              // old name of the type, new name of the field
 rename struct settings.verbose -> verbosity;  // `struct` tells the tag from the variable

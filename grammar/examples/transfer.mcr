@@ -4,11 +4,11 @@ rename job.count -> total;
 
 transfer job {
     let seconds = old.ticks / 1000;
-    new.ticks = fits(seconds);                  // an int now: a value that does not fit ends the update
-    new.small = (char)(old.small & 0x7f);       // a cast cuts off as C does
+    new.ticks = fits(seconds);             // an int now: a value that does not fit ends the update
+    new.small = (char)(old.small & 0x7f);  // a cast cuts off as C does
     new.busy = old.next != NULL && old.state != old::idle;
     new.ratio = (float)old.ratio;
-    foreach i in old.slots {                    // i goes over the indices
+    foreach i in old.slots {  // i goes over the indices
         new.slots[i].used = old.slots[i].used;
         new.slots[i].room = old.slots[i].limit - old.slots[i].used;
     }
@@ -16,7 +16,7 @@ transfer job {
         new.bytes[i] = old.bytes[i];
     }
     let others = 0L;
-    foreach other in old.next via next {        // a list: from its first element along a field
+    foreach other in old.next via next {  // a list: from its first element along a field
         others += other->id > 0 ? 1 : 0;
     }
     if (old.state == old::lost) {
@@ -24,9 +24,9 @@ transfer job {
     } else if (others > 100) {
         new.state = new::fresh;
     } else {
-        new.state = old.state;                  // two enums: by name
+        new.state = old.state;  // two enums: by name
     }
-    new.conn = old.conn;                        // where it leads to now
+    new.conn = old.conn;  // where it leads to now
     new.run = old.run;
 }
 
@@ -36,5 +36,5 @@ transfer stats {
 }
 
 transfer variable started {
-    new = fits(old / 1000000 + old::queue);     // a variable that is no struct; another variable's value
+    new = fits(old / 1000000 + old::queue);  // a variable that is no struct; another variable's value
 }

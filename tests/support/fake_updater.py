@@ -23,6 +23,7 @@ from gdb_mcr.model.inspection import (
     ObjectResult,
     ServerStatus,
     StatusResult,
+    SuggestionResult,
     ThreadRow,
     ThreadsResult,
 )
@@ -191,6 +192,10 @@ class FakeUpdater:
         when = "2026-01-02T03:04:05"
         row = HistoryRow(when, Verdict.COMMITTED, (OLD_PID,), (NEW_PID,), OLD_BUILD, NEW_BUILD, 0.02, "slow disk")
         return HistoryResult((replace(row, when="2025-01-02T03:04:05"), row))
+
+    def suggest(self, old: ProgramRef, new: Path, annotations: tuple[Path, ...]) -> SuggestionResult:
+        self._note("suggest", old, new, annotations)
+        return SuggestionResult(OLD_BUILD, NEW_BUILD, 1, ("// drop conn.rbuf;",))
 
     def annotations(self, files: tuple[Path, ...], old: ProgramRef | None, new: Path | None) -> AnnotationsResult:
         self._note("annotations", files, old, new)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gdb_mcr.commands.arguments import Kind
-from gdb_mcr.commands.help import command_help, overview, usage
+from gdb_mcr.commands.help import called, command_help, overview
 from gdb_mcr.commands.parsing import Invocation, parse
 from gdb_mcr.commands.registry import Command, FrontEnd
 from gdb_mcr.commands.table import COMMANDS, available, find
@@ -20,8 +20,8 @@ ALL = pytest.mark.parametrize("command", COMMANDS, ids=lambda one: one.name)
 
 
 def test_the_verbs_are_these() -> None:
-    updates = "run check update diff annotations start quiesce release transfer audit commit rollback"
-    others = "status threads fds object log history profile shell gdbinit"
+    updates = "run check update diff annotations annotate start quiesce release transfer audit commit rollback"
+    others = "status threads fds object log history profile shell gdbinit fmt"
     assert [one.name for one in COMMANDS] == f"{updates} {others}".split()
 
 
@@ -71,9 +71,7 @@ def test_positions_come_before_what_may_be_left_out(command: Command) -> None:
 def test_help_of_a_front_end_names_its_verbs_and_no_others(front_end: FrontEnd) -> None:
     text = overview(COMMANDS, front_end)
     for one in COMMANDS:
-        assert (f"\n  {usage(one, front_end).split(' [')[0].split(' PID')[0].split(' NEW')[0]}" in text) == (
-            front_end in one.front_ends
-        ), one.name
+        assert (f"\n  {called(one, front_end)} " in text) == (front_end in one.front_ends), one.name
     assert max(map(len, text.splitlines())) <= 100
 
 
