@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import os
+import signal
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from gdb_mcr.debugger.child_gdb import ChildGdb
-from gdb_mcr.errors import TargetError
+from gdb_mcr.errors import TargetError, UnknownRuntime
 from gdb_mcr.model.inspection import FdRow, LogRow, ThreadRow
+from gdb_mcr.proc.status import status
+from gdb_mcr.runtime_abi.layout import VERSION, Bank, ControlBlock
 from gdb_mcr.update import inspection
 from gdb_mcr.update.api import UpdateOptions
+from gdb_mcr.update.recorded import find_recorded
 from tests.support.memcached import MemcachedClient, free_port, server_arguments, wait_until_served
 from tests.support.servers import nearest_server
 
@@ -94,6 +100,42 @@ def test_status_when_a_debugger_holds_it_then_says_who(server: Server) -> None:
     assert [problem for problem in one.problems if f"traced by gdb (process {gdb_pid})" in problem]
     assert ours.problems == ()
     assert inspection.status(server.pid).servers[0].problems == ()
+
+
+def test_status_of_a_server_under_another_libmcr_says_so(server: Server) -> None:
+    with poked(server.pid, ControlBlock.version.offset, struct.pack("<I", VERSION + 1)):
+        (one,) = [one for one in inspection.status(None).servers if one.pid == server.pid]
+        with pytest.raises(UnknownRuntime, match="another version"):
+            inspection.status(server.pid)
+    assert (one.state, one.chunks) == ("unknown", 0)
+    assert "another version" in one.problems[0]
+
+
+@pytest.mark.parametrize("count", [1 << 50, (1 << 64) - 1])
+def test_status_when_the_heap_tables_are_nonsense_then_leaves_the_heap_out(server: Server, count: int) -> None:
+    """As they are if they have changed and their version has not."""
+    offset = ControlBlock.banks.offset + Bank.span_count.offset
+    with poked(server.pid, offset, struct.pack("<Q", count)):
+        (one,) = inspection.status(server.pid).servers
+    assert (one.state, one.chunks, one.bytes_heap) == ("recorded", 0, 0)
+    assert inspection.status(server.pid).servers[0].chunks > 0
+
+
+@contextmanager
+def poked(pid: int, offset: int, data: bytes) -> Iterator[None]:
+    """Other bytes stand in the control block of the process, which stands still meanwhile."""
+    process = find_recorded(pid)
+    address = process.control_address + offset
+    before = process.memory.read(address, len(data))
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        while status(pid).state != "T":
+            time.sleep(0.001)
+        process.memory.write(address, data)
+        yield
+    finally:
+        process.memory.write(address, before)
+        os.kill(pid, signal.SIGCONT)
 
 
 def test_a_process_that_was_not_recorded_is_refused() -> None:
