@@ -34,11 +34,16 @@ ReadBytes = Callable[[int, int], bytes | None]
 
 
 class ContentReader:
-    """Reads contents of one side. `read` gives its memory at the end of its start-up."""
+    """Reads contents of one side.
 
-    def __init__(self, allocations: Iterable[Allocation], read: ReadBytes) -> None:
+    :param read: gives its memory at the end of its start-up, as far as texts count there.
+    :param mapped: where a word may lead to although no text counts there: code, variables.
+    """
+
+    def __init__(self, allocations: Iterable[Allocation], read: ReadBytes, mapped: Sequence[Range] = ()) -> None:
         self._sizes = {one.base_address: one.base_size for one in allocations if one.base_size}
         self._read = read
+        self._mapped = mapped
         self._texts: dict[int, bytes | None] = {}
 
     def content(self, allocation: Allocation) -> Content:
@@ -56,7 +61,9 @@ class ContentReader:
     # Where memory is at random addresses, one of them reads as text now and then.
     def _is_address(self, word: bytes) -> bool:
         value = int.from_bytes(word, "little")
-        return len(word) == WORD and _LOWEST <= value < _HIGHEST and bool(self._read(value, 1))
+        if len(word) != WORD or not _LOWEST <= value < _HIGHEST:
+            return False
+        return any(value in one for one in self._mapped) or bool(self._read(value, 1))
 
     def _own_bytes(self, address: int) -> bytes:
         return self._read(address, min(self._sizes.get(address, 0), MAX_BYTES)) or b""

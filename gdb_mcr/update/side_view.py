@@ -116,7 +116,9 @@ class SideView:
         """
         constants, heap = _constants(self.memory, self.executable), self.control.window
         return ContentReader(
-            self.log.allocations, lambda at, size: (writable if at in heap else constants).read(at, size)
+            self.log.allocations,
+            lambda at, size: (writable if at in heap else constants).read(at, size),
+            [heap, *(module.range for module in self.modules)],
         )
 
     def origin_key(self) -> Callable[[Allocation], Hashable]:
