@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from gdb_mcr.annotations.embedded import is_source
 from gdb_mcr.annotations.format import format_text
 from gdb_mcr.annotations.load import read_text
 from gdb_mcr.annotations.syntax import parse_text
@@ -20,7 +21,7 @@ def format_files(files: Sequence[Path], *, write: bool) -> tuple[Path, ...]:
     Files are replaced in one step each, and none is if any does not parse.
 
     :raises InvalidAnnotations: all that is wrong with the files' syntax.
-    :raises UsageError: a file cannot be written.
+    :raises UsageError: a file is C source, or cannot be written.
     """
     formatted = _formatted(files)
     if write:
@@ -33,6 +34,8 @@ def _formatted(files: Sequence[Path]) -> dict[Path, str]:
     changed: dict[Path, str] = {}
     problems: list[Problem] = []
     for file in files:
+        if is_source(file):
+            raise UsageError(f"{file} is C source", hint="only files of annotations are formatted")
         text = read_text(file)
         if isinstance(text, Problem):
             problems.append(text)

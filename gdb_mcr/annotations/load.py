@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gdb_mcr.annotations.check import Checker
+from gdb_mcr.annotations.embedded import annotations_of, is_source
 from gdb_mcr.annotations.grammar import rule_files
 from gdb_mcr.annotations.labels import Label
 from gdb_mcr.annotations.syntax import parse_text
@@ -85,10 +86,15 @@ def _parse(files: Sequence[Path]) -> _Parsed:
             parsed.problems.append(text)
             continue
         parsed.lines[str(file)] = [line.rstrip("\r") for line in text.split("\n")]
-        one = parse_text(text, str(file))
+        one = parse_text(annotations_of(text) if is_source(file) else text, str(file))
         parsed.statements += one.statements
-        parsed.problems += one.problems
+        parsed.problems += [_with_its_line(problem, parsed.lines[str(file)]) for problem in one.problems]
     return parsed
+
+
+# The line as it stands in the file, where the parser saw only the comments of it.
+def _with_its_line(problem: Problem, lines: Sequence[str]) -> Problem:
+    return replace(problem, source_line=lines[problem.span.line - 1])
 
 
 def read_text(file: Path) -> str | Problem:

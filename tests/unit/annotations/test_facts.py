@@ -1,4 +1,4 @@
-"""What facts about the old program's memory mean, and what is refused. Those that nothing carries out yet included."""
+"""What facts about the old program's memory mean, and what is refused."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ Facts = Callable[[str], tuple[MemoryFact, ...]]
 
 
 @pytest.fixture
-def facts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Facts:
-    """Checks a text as if all statements were carried out."""
-    monkeypatch.setattr("gdb_mcr.annotations.check.STATEMENTS_NOT_YET", frozenset())
+def facts(tmp_path: Path) -> Facts:
+    """Checks a text."""
 
     def check(text: str) -> tuple[MemoryFact, ...]:
         file = tmp_path / "a.mcr"
@@ -112,11 +111,3 @@ def test_wrong_facts_are_refused(facts: Facts, text: str, label: str | None) -> 
     with pytest.raises(InvalidAnnotations) as caught:
         facts(text)
     assert [one.label for one in caught.value.problems] == [label]
-
-
-def test_what_nothing_carries_out_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gdb_mcr.annotations.check.STATEMENTS_NOT_YET", frozenset({"opaque"}))
-    file = tmp_path / "a.mcr"
-    file.write_text("opaque value.any;")
-    with pytest.raises(InvalidAnnotations, match="`opaque` is not carried out by this version"):
-        load([file], OLD, NEW)
