@@ -14,6 +14,7 @@ from gdb_mcr.model.datatype import DataType, TypeKind
 from gdb_mcr.model.finding import Finding
 from gdb_mcr.model.layout import describe
 from gdb_mcr.model.match import Match
+from gdb_mcr.model.place import Subject
 from gdb_mcr.model.program import Function, Program
 from gdb_mcr.model.statement import Treatment
 
@@ -99,6 +100,7 @@ def _changed_in_opaque(old: Program, new: Program, match: Match) -> Iterator[Fin
 
 def _lost_fields(old: Program, new: Program, match: Match, annotations: Annotations) -> Iterator[Finding]:
     settled = {place.key for place in annotations.places(Treatment.DROP)} | set(annotations.new_field_paths)
+    settled |= set(_read_fields(old, annotations))
     for one, now in changed_types(old, new, match):
         for member in lost_members(old.types, new.types, one, now):
             key = f"{one.name}.{member.name}"
@@ -108,6 +110,16 @@ def _lost_fields(old: Program, new: Program, match: Match, annotations: Annotati
                     "its value is lost where it was changed since start-up"
                 )
                 yield Finding(f"R2:{key}", "R2", False, text, "", f"rename {key} -> NEW; or drop {key};")
+
+
+# What a transfer handler uses has a home.
+def _read_fields(old: Program, annotations: Annotations) -> Iterator[str]:
+    for handler in annotations.handlers:
+        if handler.place.subject is not Subject.TYPE:
+            continue
+        one = old.types[handler.place.old]
+        everything = [(member.name,) for member in one.members] if () in handler.reads else ()
+        yield from (f"{one.name}.{path[0]}" for path in (*handler.reads, *everything) if path)
 
 
 def _lost_variables(old: Program, match: Match, annotations: Annotations) -> Iterator[Finding]:

@@ -241,7 +241,8 @@ class Object(ctypes.Structure):
     @property
     def is_chunk(self) -> bool:
         """Whether this is a chunk of the heap. Asked for many objects, so without an enum."""
-        return self.flags >> KIND_SHIFT == _CHUNK
+        found: bool = self.flags >> KIND_SHIFT == _CHUNK
+        return found
 
 
 class Pair(ctypes.Structure):
