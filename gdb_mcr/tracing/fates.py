@@ -14,6 +14,7 @@ from gdb_mcr.engine.records import Op, OpCode, OpFlag
 from gdb_mcr.model.datatype import DataType, TypeKind, TypeTable
 from gdb_mcr.model.inspection import FieldFate
 from gdb_mcr.model.layout import flat_members
+from gdb_mcr.tracing.handled import Handled
 from gdb_mcr.tracing.leaves import Leaf, leaf_path, unroll
 from gdb_mcr.tracing.transfer import StateTransfer
 from gdb_mcr.tracing.values import ValueWriter
@@ -25,6 +26,7 @@ MAX_LEAVES = 4096
 UNCHANGED = "ours: unchanged since start-up"
 REFUSED = "refused: "
 ADDED = "ours: new in this build"
+HANDLED = "by a transfer handler"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ class FieldTeller:
 
     @staticmethod
     def _by_policy(op: Op, base: bytes | None) -> str:
+        if op.flags & OpFlag.HANDLED:
+            return HANDLED
         if op.code == OpCode.KEEP:
             return "ours: never merged" if base is not None else "theirs: moved as it is"
         if op.flags & OpFlag.KEEP_NEW:
@@ -117,21 +121,28 @@ class FieldTeller:
         old = self._types.strip(one.type)
         if not self._has_new or old is None or old.kind is not TypeKind.STRUCT or len(leaves) == MAX_LEAVES:
             return
+        handled = self._handled(old)
         for name, place, kind in _members(self._types, old):
             if place.overlaps(wanted) and not any(leaf.old.overlaps(place) for leaf in leaves):
                 value = self._values.write(kind, one.theirs[place.start : place.end])
-                yield FieldFate(name, "left behind: by annotation", "", value)
+                is_read = handled.is_read or handled.old(name).reads
+                yield FieldFate(name, HANDLED if is_read else "left behind: by annotation", "", value)
         if wanted.size >= old.size:
             yield from self._added(old, leaves)
+
+    def _handled(self, old: DataType) -> Handled:
+        handlers, target = self._transfer.compiler.handlers, self._transfer.match.types.get(old.index, -1)
+        return handlers.handled(handlers.of_type(old.index, target))
 
     def _added(self, old: DataType, leaves: Sequence[Leaf]) -> Iterator[FieldFate]:
         target = self._transfer.match.types.get(old.index)
         if target is None:
             return
+        handled = self._handled(old)
         taken = {leaf.new_offset for leaf in leaves if leaf.op.code != OpCode.DROPPED}
         for name, place, _ in _members(self._new_types, self._new_types[target]):
             if not any(offset in place for offset in taken):
-                yield FieldFate(name, ADDED)
+                yield FieldFate(name, HANDLED if handled.new([name]).writes else ADDED)
 
 
 def _members(types: TypeTable, one: DataType) -> Iterator[tuple[str, Range, int]]:

@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from gdb_mcr.tracing.fates import HANDLED
+from gdb_mcr.update.api import UpdateOptions
+from gdb_mcr.update.explaining import explain
+from gdb_mcr.update.recorded import find_recorded
 from tests.support.annotated_server import FACTS, HANDLERS, NEW, OLD, answers, build, served
 
 pytestmark = pytest.mark.live
@@ -23,6 +27,10 @@ def test_handlers_and_facts_carry_over_what_types_cannot(builds: Path, tmp_path:
     (tmp_path / "all.mcr").write_text(HANDLERS + FACTS)
     with served(builds) as (server, client):
         assert answers(client) == OLD
+        options = UpdateOptions(annotations=(tmp_path / "all.mcr",))
+        session = explain(find_recorded(server.pid), "*registry.first", build(builds, "-DNEW"), options)
+        by_handler = {one.path for one in session.fields if one.decision == HANDLED}
+        assert by_handler == {"idle_s", "made", "idle_ms", "created", "level"}
         address = client.ask("key")
         run = server.update(build(builds, "-DNEW"), f"--annotations={tmp_path}/all.mcr")
         assert run.status == 0, run.told()
