@@ -4,8 +4,7 @@
  * Bump MCR_ABI_VERSION whenever a size, offset, or meaning below changes. gdb_mcr/runtime_abi/layout.py mirrors this
  * file; a unit test reads the built library's DWARF and compares every offset.
  *
- * All tables are append-only arrays in the server's private memory. `count` is stored with release order after the
- * entry is complete, so a reader that loads `count` first never sees half an entry.
+ * Tables are append-only arrays in the server's private memory; `count` is stored, with release order, behind the entry.
  */
 #ifndef MCR_ABI_H
 #define MCR_ABI_H
@@ -341,9 +340,10 @@ struct mcr_plan_entry {
 
 struct mcr_inherited_fd {
     int32_t number;
-    uint32_t cloexec; /* 0, 1; in settings also MCR_FD_HANDED_DOWN: a forked child has it from its parent */
+    uint32_t cloexec; /* 0, 1; in settings also one of these */
 };
-#define MCR_FD_HANDED_DOWN 2u
+#define MCR_FD_HANDED_DOWN 2u /* a forked child has it from its parent */
+#define MCR_FD_LATE        4u /* the child's start-up still has another one there; it comes when the child is held */
 
 /* ---------------------------------------------------------------- channel */
 /*

@@ -42,6 +42,10 @@ HANDED_DOWN = 2
 """MCR_FD_HANDED_DOWN: in the settings of a forked child, a descriptor that it has from its parent."""
 
 
+LATE = 4
+"""MCR_FD_LATE: in those settings, a descriptor that comes when the child is held."""
+
+
 class Settings(ctypes.Structure):
     """struct mcr_settings."""
 

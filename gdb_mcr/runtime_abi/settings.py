@@ -7,6 +7,7 @@ import os
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from gdb_mcr.errors import RuntimeAbiError
@@ -29,12 +30,24 @@ class ModuleTableFile:
     path: Path
 
 
+class Delivery(Enum):
+    """When N gets a descriptor."""
+
+    FIRST = 0
+    """The channel delivers it before N's start-up begins."""
+    HANDED_DOWN = messages.HANDED_DOWN
+    """A forked child has it from its parent."""
+    LATE = messages.LATE
+    """It comes when the child is held: its start-up may have another one at the number, from its parent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Inherited:
-    """A descriptor that the channel delivers before N's start-up begins."""
+    """A descriptor that N gets from O."""
 
     number: int
     cloexec: bool
+    delivery: Delivery = Delivery.FIRST
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +112,7 @@ def new_settings(settings: NewSettings) -> int:
         "blobs": settings.log.blobs,
         "plan": b"".join(bytes(messages.PlanEntry(*entry)) for entry in sorted(settings.plan)),
         "spans": settings.spans,
-        "inherited": b"".join(bytes(messages.InheritedFd(one.number, one.cloexec)) for one in settings.inherited),
+        "inherited": b"".join(map(_inherited, settings.inherited)),
     }
     return _finish(head, parts)
 
@@ -141,6 +154,10 @@ _ENTRY_OF = {
     "spans": ("span_count", layout.Span),
     "inherited": ("inherited_count", messages.InheritedFd),
 }
+
+
+def _inherited(one: Inherited) -> bytes:
+    return bytes(messages.InheritedFd(one.number, one.cloexec | one.delivery.value))
 
 
 def _finish(head: messages.Settings, parts: dict[str, bytes]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 
 from gdb_mcr.debugger.base import Debugger
@@ -31,26 +32,42 @@ def require_still(pid: int, debugger: Debugger) -> None:
         raise UpdateFailed("the old server runs again: its debugger is gone", hint="try again")
 
 
-def commit_new(new: NewServer, old: Pidfd) -> list[str]:
+def commit_new(new: NewServer, old: Pidfd, children: Sequence[tuple[NewServer, Pidfd]] = ()) -> list[str]:
     """N ends O and serves. Signals that were still to be delivered to O reach N. Answers warnings.
 
+    :param children: the forked processes of N, each with its counterpart. They serve when the first process does.
     :raises McrError: it did not come to that: O is alive and N is not.
     """
-    pending = status(old.pid).signals.pending
+    pairs = ((new, old), *children)
+    pending = [status(pidfd.pid).signals.pending for _, pidfd in pairs]
     warnings = []
     with deferred_interrupts():
         try:
-            new.process.channel.commit([old.fileno()])
+            new.process.channel.commit([pidfd.fileno() for _, pidfd in pairs])
         except McrError as error:
             if not _took_over(new, old.pid):
                 raise
             warnings.append(f"the new server did not confirm that it took over, though it did: {error}")
         new.process.committed()
-    try:
-        _pass_on(pending, new.pid)
-    except McrError as error:
-        warnings.append(f"a signal that waited for the old server was lost: {error}")
+        for child, _ in children:
+            warnings += _commit_child(child)
+    for (process, _), signals in zip(pairs, pending, strict=True):
+        try:
+            _pass_on(signals, process.pid)
+        except McrError as error:
+            warnings.append(f"a signal that waited for the old server was lost: {error}")
     return warnings
+
+
+# Its parent has committed for it: it serves even if it is not told.
+def _commit_child(child: NewServer) -> list[str]:
+    try:
+        child.process.channel.commit([])
+    except McrError as error:
+        return [f"process {child.pid} of the new server did not confirm that it serves: {error}"]
+    finally:
+        child.process.committed()
+    return []
 
 
 # Without a good answer the order may still be on its way. N is stopped, so that what is seen then stays true.

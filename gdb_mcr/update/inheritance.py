@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Self
 
 from gdb_mcr.errors import UpdateFailed
 from gdb_mcr.model.process import Descriptor
+from gdb_mcr.model.startup_log import LoggedOperation
 from gdb_mcr.proc.descriptors import descriptors
 from gdb_mcr.proc.pidfd import Pidfd
-from gdb_mcr.reinit.inherit import DescriptorChanges, changes, is_cloexec
+from gdb_mcr.reinit.inherit import DescriptorChanges, changes, is_cloexec, startup_numbers
 from gdb_mcr.runtime_abi.channel import Channel, NewProcessRefused, PassedFd, RemoteCall
 from gdb_mcr.runtime_abi.kcmp import is_same_file
-from gdb_mcr.runtime_abi.settings import Inherited
+from gdb_mcr.runtime_abi.settings import Delivery, Inherited
 
 _SYS_CLOSE = 3
 _SYS_FCNTL = 72
@@ -32,6 +33,7 @@ class InheritedFds:
 
     sent: dict[int, Descriptor]
     _copies: dict[int, int]
+    _deliveries: dict[int, Delivery] = field(default_factory=dict)
 
     @classmethod
     def take(cls, pidfd: Pidfd) -> Self:
@@ -46,10 +48,27 @@ class InheritedFds:
             raise
         return taken
 
+    @classmethod
+    def take_for_child(cls, pidfd: Pidfd, parent: int, operations: Iterable[LoggedOperation]) -> Self:
+        """The same for a process of N that has much of it from its own parent.
+
+        :param parent: pid of the parent of O's process; `operations`: the start-up log of O's process.
+        """
+        taken = cls.take(pidfd)
+        startup = startup_numbers(operations)
+        for number in taken.sent:
+            if taken._is_same(parent, number):
+                taken._deliveries[number] = Delivery.HANDED_DOWN
+            elif number not in startup:
+                taken._deliveries[number] = Delivery.LATE
+        return taken
+
     @property
     def settings(self) -> tuple[Inherited, ...]:
         """For N's settings: what the channel will deliver before N's start-up."""
-        return tuple(Inherited(number, is_cloexec(one)) for number, one in sorted(self.sent.items()))
+        return tuple(
+            Inherited(number, is_cloexec(one), self._delivery(number)) for number, one in sorted(self.sent.items())
+        )
 
     def divert(self, number: int, descriptor: int) -> None:
         """N gets another open file of ours instead of O's at this number, if O has one there."""
@@ -57,8 +76,18 @@ class InheritedFds:
             os.dup2(descriptor, self._copies[number], inheritable=False)
 
     def messages(self) -> list[PassedFd]:
-        """For the channel: all of it."""
-        return [self._message(one) for _, one in sorted(self.sent.items())]
+        """For the channel, before N's start-up begins."""
+        return self._messages(Delivery.FIRST)
+
+    def late_messages(self) -> list[PassedFd]:
+        """For the channel of a child that is held."""
+        return self._messages(Delivery.LATE)
+
+    def _messages(self, delivery: Delivery) -> list[PassedFd]:
+        return [self._message(one) for number, one in sorted(self.sent.items()) if self._delivery(number) is delivery]
+
+    def _delivery(self, number: int) -> Delivery:
+        return self._deliveries.get(number, Delivery.FIRST)
 
     def bring_up_to_date(self, pidfd: Pidfd, open_now: Mapping[int, Descriptor], channel: Channel) -> DescriptorChanges:
         """Gives N what O, which is at rest now, has opened, closed or replaced since.

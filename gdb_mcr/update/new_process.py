@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 from gdb_mcr.dwarf.identity import identify
 from gdb_mcr.errors import AnalysisError, McrError, TargetError, UpdateFailed
@@ -24,7 +25,7 @@ from gdb_mcr.proc.pidfd import Pidfd
 from gdb_mcr.reinit.inherit import kept_numbers
 from gdb_mcr.reinit.launcher import Launch, start
 from gdb_mcr.runtime_abi.channel import Channel, NewProcessEnded, NewProcessSilent, open_channel
-from gdb_mcr.runtime_abi.control import Control, describe_error
+from gdb_mcr.runtime_abi.control import describe_error
 from gdb_mcr.runtime_abi.layout import BANKS, Role
 from gdb_mcr.runtime_abi.settings import ModuleTableFile, NewSettings, new_settings, read_old_log
 from gdb_mcr.units import Range
@@ -151,6 +152,18 @@ class NewProcess:
             self._pidfd = None
 
 
+class Attendant(Protocol):
+    """Meets the children that N forks in its start-up."""
+
+    def follow(self, channel: Channel) -> None:
+        """N's first process is about to be started at the other end of this channel."""
+        ...
+
+    def wait_held(self, deadline: float) -> None:
+        """Until all children are held. :param deadline: CLOCK_MONOTONIC seconds."""
+        ...
+
+
 def start_new(
     old: RecordedProcess,
     old_pidfd: Pidfd,
@@ -158,16 +171,19 @@ def start_new(
     role: Role,
     plan: Sequence[PlanEntry] = (),
     spans: bytes = b"",
+    births: Attendant | None = None,
 ) -> NewProcess:
     """N, held at the end of its start-up. O serves meanwhile.
 
+    :param births: who attends to the children that N forks; None = O has none.
     :raises UpdateFailed: N ended, could not be placed, or did not come to its quiescent points in time.
     """
     deadline = time.monotonic() + new.timeout_s
-    control = old.control()
     inherited = InheritedFds.take(old_pidfd)
-    settings = new_settings(_settings(old, control, new, role, plan, spans, inherited))
+    settings = new_settings(settings_for(old, new, role, plan, spans, inherited))
     channel, theirs = open_channel()
+    if births is not None:
+        births.follow(channel)
     process = NewProcess(channel, inherited)
     is_rehearsal = role is Role.REHEARSE
     try:
@@ -179,6 +195,8 @@ def start_new(
                 theirs = -1
                 try:
                     _come_up(process, launch, deadline)
+                    if births is not None:
+                        births.wait_held(deadline)
                 except McrError as error:
                     raise explain(error, launch, output, new.timeout_s) from error
     except BaseException:
@@ -249,15 +267,16 @@ def _same_build(modules: dict[str, ModuleEntry], path: Path) -> ModuleEntry | No
         return None
 
 
-def _settings(
+def settings_for(
     old: RecordedProcess,
-    control: Control,
     new: NewStart,
     role: Role,
     plan: Sequence[PlanEntry],
     spans: bytes,
     inherited: InheritedFds,
 ) -> NewSettings:
+    """What a process of N is told about its counterpart."""
+    control = old.control()
     limit, _ = resource.prlimit(old.pid, resource.RLIMIT_NOFILE)
     return NewSettings(
         role=role,

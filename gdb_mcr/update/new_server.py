@@ -26,7 +26,7 @@ from gdb_mcr.update.new_process import NewProcess, NewStart, placed_libraries, s
 from gdb_mcr.update.phases import Counts
 from gdb_mcr.update.process_state import launch_facts
 from gdb_mcr.update.recorded import RecordedProcess
-from gdb_mcr.update.rehearsal import Rehearsal, place, rehearse
+from gdb_mcr.update.rehearsal import Placement, Rehearsal, place, study
 from gdb_mcr.update.run import module_tables
 from gdb_mcr.update.side_view import ModuleLoader, SideView, shared_mappings, startup_mappings, view_side
 from gdb_mcr.update.stopping_memory import StoppingMemory
@@ -57,6 +57,11 @@ class NewServer:
         return self._process is not None
 
     @property
+    def is_rehearsed(self) -> bool:
+        """Whether its start-up is known."""
+        return self._rehearsal is not None
+
+    @property
     def process(self) -> NewProcess:
         """The started process."""
         assert self._process is not None
@@ -69,19 +74,35 @@ class NewServer:
 
     def rehearse(self, view: SideView) -> Counts:
         """Starts it once without effects. :param view: O's tables."""
-        self._rehearsal = rehearse(
-            self._old, self._pidfd, view, self._analysis.new, self._analysis.match, self._start(view), self._loader
-        )
+        with start_new(self._old, self._pidfd, self.new_start(view), Role.REHEARSE) as process:
+            return self.study(process, view)
+
+    def study(self, process: NewProcess, view: SideView) -> Counts:
+        """Learns from a process that stands at the end of its rehearsed start-up."""
+        new, match = self._analysis.new, self._analysis.match
+        self._rehearsal = study(process.process, view, new, match, self._loader)
         self._compared = compare_start(view.log.allocations, self._rehearsal)
         return self._rehearsal.counts
 
     def start(self, view: SideView) -> Counts:
         """Starts it for good, with the placement plan; it is held when this returns."""
+        plan = self.placement(view)
+        self.attach(start_new(self._old, self._pidfd, self.new_start(view), Role.REPLAY, plan.entries, plan.spans))
+        return self.start_counts(plan)
+
+    def placement(self, view: SideView) -> Placement:
+        """What it is to place where, by its rehearsal. :param view: O's tables."""
         assert self._rehearsal is not None
-        plan = place(view, self._rehearsal)
-        self._process = start_new(self._old, self._pidfd, self._start(view), Role.REPLAY, plan.entries, plan.spans)
-        self._process.channel.snapshot()  # the base of the next update: N as its own start-up has left it
-        control = self._process.process.control()
+        return place(view, self._rehearsal)
+
+    def attach(self, process: NewProcess) -> None:
+        """It is this process, which is held."""
+        self._process = process
+        process.channel.snapshot()  # the base of the next update: N as its own start-up has left it
+
+    def start_counts(self, plan: Placement) -> Counts:
+        """For the phase's report."""
+        control = self.process.process.control()
         return {
             "allocations_placed": sum(1 for one in plan.entries if one.address),
             "operations": control.operations.count,
@@ -157,7 +178,8 @@ class NewServer:
             self._process.end()
             self._process = None
 
-    def _start(self, view: SideView) -> NewStart:
+    def new_start(self, view: SideView) -> NewStart:
+        """How it is started. :param view: O's tables."""
         generation = view.control.generation
         return NewStart(
             executable=self._executable,

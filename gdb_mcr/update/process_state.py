@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,9 +56,12 @@ def launch_facts(server: RecordedProcess) -> LaunchFacts:
     return replace(facts, rlimits=tuple(limits))
 
 
-def kernel_findings(pid: int) -> list[Finding]:
-    """R9: what O has in the kernel that N cannot have."""
-    return [*_descriptors(pid), *_timers(pid), *_children(pid)]
+def kernel_findings(pid: int, members: Collection[int] = ()) -> list[Finding]:
+    """R9: what O has in the kernel that N cannot have.
+
+    :param members: processes that are updated together with this one.
+    """
+    return [*_descriptors(pid), *_timers(pid), *_children(pid, members)]
 
 
 def input_findings(log: StartupLog) -> list[Finding]:
@@ -84,8 +87,9 @@ def _timers(pid: int) -> Iterator[Finding]:
         yield Finding("R9:timers", "R9", True, text, "", "")
 
 
-def _children(pid: int) -> Iterator[Finding]:
-    children = [one for task in Path(f"/proc/{pid}/task").iterdir() for one in _read(task / "children").split()]
+def _children(pid: int, members: Collection[int]) -> Iterator[Finding]:
+    found = [one for task in Path(f"/proc/{pid}/task").iterdir() for one in _read(task / "children").split()]
+    children = [one for one in found if int(one) not in members]
     if children:
         text = f"the server has child processes ({', '.join(children[:5])}), which would lose their parent"
         yield Finding("R9:children", "R9", True, text, "", "wait until they have ended")

@@ -67,6 +67,11 @@ class OldProcessAtRest:
         self.descriptors: Mapping[int, Descriptor] = {}
         """What the process had open when it was stopped last: true until it runs again."""
 
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
     def accept_children(self) -> None:
         """The child processes that there are now have been ruled on; those that come later are in the way of rest."""
         self._accepted, self._are_children_ruled = live_children(self._process.pid), True

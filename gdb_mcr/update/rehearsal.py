@@ -13,14 +13,11 @@ from gdb_mcr.model.match import Match
 from gdb_mcr.model.placement import PlanEntry
 from gdb_mcr.model.program import Program
 from gdb_mcr.model.startup_log import Allocation
-from gdb_mcr.proc.pidfd import Pidfd
 from gdb_mcr.reinit.alignment import Alignment, LogSide, align
 from gdb_mcr.reinit.content import PiecewiseMemory
 from gdb_mcr.reinit.holders import Holder, HolderSide, pair_by_holders
 from gdb_mcr.reinit.plan import make_plan
-from gdb_mcr.runtime_abi.layout import Role
 from gdb_mcr.runtime_abi.settings import spans_for_plan
-from gdb_mcr.update.new_process import NewStart, start_new
 from gdb_mcr.update.recorded import RecordedProcess
 from gdb_mcr.update.side_view import ModuleLoader, SideView, view_side
 
@@ -53,35 +50,26 @@ class Placement:
     spans: bytes
 
 
-def rehearse(
-    old: RecordedProcess,
-    pidfd: Pidfd,
-    view: SideView,
-    program: Program,
-    match: Match,
-    new: NewStart,
-    loader: ModuleLoader,
-) -> Rehearsal:
-    """Starts N, reads its allocation log, and ends it.
+def study(process: RecordedProcess, view: SideView, program: Program, match: Match, loader: ModuleLoader) -> Rehearsal:
+    """Reads the allocation log of a process of N that stands at the end of its rehearsed start-up.
 
-    :param view: O's tables.
+    :param view: the tables of its counterpart.
     :param program: N's executable.
     """
-    with start_new(old, pidfd, new, Role.REHEARSE) as process:
-        mine = view_side(process.process.memory, process.process.control_address, program, loader)
-        base, live = view.base_memory(), mine.live_memory()
-        ours = mine.log_side(mine.content(live))
-        alignment = align(view.log_side(view.content(base)), ours)
-        # Elements of one loop are not each other's only because one place holds both.
-        old_unsure = {seq for one in alignment.uncertain for seq in one.old}
-        new_unsure = {seq for one in alignment.uncertain for seq in one.new}
-        more = pair_by_holders(
-            _holder_side(view, base, lambda one: (one.base_address, one.base_size), old_unsure),
-            _holder_side(mine, live, lambda one: (one.address, 0 if one.is_freed else one.size), new_unsure),
-            alignment.old_of,
-            _variable_holders(view, mine, match),
-        )
-        return Rehearsal(ours, Alignment({**alignment.old_of, **more}, alignment.uncertain), len(more))
+    mine = view_side(process.memory, process.control_address, program, loader)
+    base, live = view.base_memory(), mine.live_memory()
+    ours = mine.log_side(mine.content(live))
+    alignment = align(view.log_side(view.content(base)), ours)
+    # Elements of one loop are not each other's only because one place holds both.
+    old_unsure = {seq for one in alignment.uncertain for seq in one.old}
+    new_unsure = {seq for one in alignment.uncertain for seq in one.new}
+    more = pair_by_holders(
+        _holder_side(view, base, lambda one: (one.base_address, one.base_size), old_unsure),
+        _holder_side(mine, live, lambda one: (one.address, 0 if one.is_freed else one.size), new_unsure),
+        alignment.old_of,
+        _variable_holders(view, mine, match),
+    )
+    return Rehearsal(ours, Alignment({**alignment.old_of, **more}, alignment.uncertain), len(more))
 
 
 def place(view: SideView, rehearsal: Rehearsal) -> Placement:

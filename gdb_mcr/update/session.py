@@ -43,6 +43,7 @@ from gdb_mcr.update.recorded import RecordedProcess, require_updatable
 from gdb_mcr.update.side_view import ModuleLoader, SideView, view_side
 from gdb_mcr.update.thread_rows import thread_rows
 from gdb_mcr.update.transfer_run import PlanOutdated, TransferRun
+from gdb_mcr.update.tree_run import AnyRun
 from gdb_mcr.update.verdicts import Ruling, check_overrides, rule_on, unused_overrides
 
 RESTARTS = 3
@@ -72,7 +73,7 @@ class Session:
         self.phases = PhaseLog(FaultPoints(planned_fault(), self._victim), self.options.timeout_s)
         self.analysis: Analysis | None = None
         self._new: NewServer | None = None
-        self._run: TransferRun | None = None
+        self._run: AnyRun | None = None
         self.findings: list[Finding] = []
         self.warnings: list[str] = []
         self.pause_s = 0.0
@@ -120,11 +121,11 @@ class Session:
             self.analysis = analyse(self.process.executable, new, options.annotations)
             counts["types_changed"] = sum(one.kind == "R1" for one in self.analysis.findings)
         ruling = self._rule(
-            [*self.analysis.stranger, *kernel_findings(self.process.pid), *input_findings(self.process.log())]
+            [*self.analysis.stranger, *self._old_findings(), *input_findings(self.process.log())]
         )
         if ruling.blocking:
             return StartResult((), tuple(self.phases.results[first:]), ruling.findings, ruling.blocking)
-        server = NewServer(self.process, self._pidfd, self.analysis, options, self._loader)
+        server = self._make_new()
         with self._undone_on_error():
             self._new = server
             self._warm_new(new)
@@ -205,8 +206,7 @@ class Session:
                 counts["connections_kept"] = self._new.connections()
                 self._new_gdb.check()
                 self._old_gdb.check()
-                require_still(self.process.pid, self._old_gdb)
-                self.warnings += commit_new(self._new, self._pidfd)
+                self.warnings += self._commit_new()
                 self._note_pause()
                 self._warn_if_dead(self._old_gdb, "what the old server did in its last moment may be lost")
         except (McrError, KeyboardInterrupt) as error:
@@ -257,6 +257,18 @@ class Session:
 
     # ---- parts of steps
 
+    def _old_findings(self) -> list[Finding]:
+        return kernel_findings(self.process.pid)
+
+    def _make_new(self) -> NewServer:
+        assert self.analysis is not None
+        return NewServer(self.process, self._pidfd, self.analysis, self.options, self._loader)
+
+    def _commit_new(self) -> list[str]:
+        assert self._new is not None
+        require_still(self.process.pid, self._old_gdb)
+        return commit_new(self._new, self._pidfd)
+
     def _view(self) -> SideView:
         assert self.analysis is not None
         return view_side(self.process.memory, self.process.control_address, self.analysis.old, self._loader)
@@ -280,7 +292,7 @@ class Session:
         assert self._new is not None
         self._new_gdb.warm(new, self._new.libraries)
 
-    def _plan_transfer(self) -> TransferRun:
+    def _plan_transfer(self) -> AnyRun:
         assert self._new is not None
         assert self.analysis is not None
         for restarts in range(RESTARTS + 1):
@@ -382,7 +394,7 @@ class Session:
         self._rest.unhold_if_possible()
         try:
             with suppress(DebuggerError):  # then it was ended, which lets O go as well
-                self._old_gdb.let_go()
+                self._rest.resume()
         finally:
             self._note_pause()
 

@@ -84,7 +84,7 @@ static bool meet(const struct mcr_settings *settings) {
     mcr_effects_fork_child();
     if (!mcr_replay_switch() || !mcr_adopt_counterpart())
         return false;
-    mcr_fds_follow(settings);
+    mcr_fds_follow();
     if (mcr_channel_greet() != 0)
         return false;
     mcr_fds_fill(settings->placeholder_end);

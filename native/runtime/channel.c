@@ -312,7 +312,7 @@ int mcr_channel_greet(void) {
     const struct mcr_inherited_fd *inherited = mcr_settings_part(mcr_settings->inherited);
     uint64_t expected = 0;
     for (uint64_t i = 0; i < mcr_settings->inherited_count; i++)
-        expected += !(inherited[i].cloexec & MCR_FD_HANDED_DOWN);
+        expected += !(inherited[i].cloexec & (MCR_FD_HANDED_DOWN | MCR_FD_LATE));
     while (expected) {
         int64_t status = receive();
         if (status == -EPIPE)

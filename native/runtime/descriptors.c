@@ -123,18 +123,27 @@ void mcr_fds_fill(int end) {
         MCR_SYS(close, number);
 }
 
-static bool is_listed(const struct mcr_settings *settings, int fd) {
-    const struct mcr_inherited_fd *inherited = mcr_settings_part(settings->inherited);
-    for (uint64_t i = 0; i < settings->inherited_count; i++)
+static const struct mcr_inherited_fd *find_inherited(int fd) {
+    const struct mcr_inherited_fd *inherited = mcr_settings_part(mcr_settings->inherited);
+    for (uint64_t i = 0; i < mcr_settings->inherited_count; i++)
         if (inherited[i].number == fd)
-            return true;
-    return false;
+            return &inherited[i];
+    return NULL;
+}
+
+/* A number that O's descriptor is still to get must not go to another one of N's. */
+void mcr_fd_closed(int fd) {
+    const struct mcr_inherited_fd *late = mcr_unreleased ? find_inherited(fd) : NULL;
+    if (late && late->cloexec & MCR_FD_LATE)
+        mcr_fds_fill(placeholder_end);
 }
 
 /* What the parent inherited and its start-up has not asked for is the parent's business. */
-void mcr_fds_follow(const struct mcr_settings *settings) {
+void mcr_fds_follow(void) {
     for (int fd = 0; fd < known_end; fd++) {
-        if ((mcr_fd_flags(fd) & (MCR_FD_INHERITED | MCR_FD_CLAIMED)) == MCR_FD_INHERITED && !is_listed(settings, fd)) {
+        const struct mcr_inherited_fd *listed = find_inherited(fd);
+        if ((mcr_fd_flags(fd) & (MCR_FD_INHERITED | MCR_FD_CLAIMED)) == MCR_FD_INHERITED &&
+            (!listed || listed->cloexec & MCR_FD_LATE)) {
             MCR_SYS(close, fd);
             mcr_fd_set_flags(fd, 0);
         }

@@ -103,8 +103,8 @@ void mcr_fd_link(int fd, char ret[32]);             /* its name under /proc/self
 void mcr_fds_fill(int end);                         /* N: placeholders in [0, end) */
 void mcr_fds_clear(void);                           /* N: closes the placeholders that are left */
 void mcr_fds_forget_highest(void);                  /* N: no number was seen that is not open now */
-void mcr_fds_follow(
-    const struct mcr_settings *settings); /* a forked child: closes what its counterpart does not have */
+void mcr_fds_follow(void);                          /* a forked child: closes what its counterpart does not have */
+void mcr_fd_closed(int fd);                         /* N: after the program has closed it */
 
 static inline bool mcr_fd_known(int fd) {
     return mcr_fds && (unsigned)fd < MCR_FD_LIMIT && __builtin_expect(*(const uint64_t *)&mcr_fds[fd] != 0, 0);

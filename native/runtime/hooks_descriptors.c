@@ -141,6 +141,7 @@ static int close_known(int fd, struct mcr_frame frame) {
     mcr_call_begin(&call, frame);
     mcr_fd_gone(fd);
     mcr_call_result(&call, mcr_real.close(fd));
+    mcr_fd_closed(fd);
     return (int)mcr_call_end(&call);
 }
 
