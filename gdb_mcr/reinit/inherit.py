@@ -49,13 +49,17 @@ class DescriptorChanges:
 def startup_numbers(operations: Iterable[LoggedOperation]) -> dict[int, int]:
     """The descriptor numbers that start-up objects have, and the seq of the operation that made each.
 
-    An object that was closed, or whose number was reused, is none any more (DESIGN section 6, Global separability).
+    An object that was closed, or whose number was reused, is none any more (DESIGN section 6, Global separability). A
+    connection is none either: where one comes before the start-up is over, it is the log's last entry, but N's start-up
+    accepts nothing.
     """
     makers: dict[int, LoggedOperation] = {}
     for one in operations:
         if one.kind in _CLOSING and not one.error:
             makers.pop(one.args[_descriptor_argument(one.kind)], None)
         makers.update(dict.fromkeys(one.descriptors, one))
+        if one.kind is OperationKind.ACCEPT:
+            makers.pop(one.result, None)
     return {number: one.seq for number, one in makers.items() if not one.flags & OperationFlag.GONE}
 
 

@@ -1,22 +1,25 @@
 """Whether stopped threads stand at quiescent points: by a profile if there is one for the build, else by their waits.
 
 Without a profile the rule is: a thread that libmcr knows to wait for events, time or other threads, and that nothing
-has reached yet, is at a quiescent point; one that is blocked in any other way (a lock, a write) is not. That cannot
-tell a wait for the next work from one in the middle of work, such as an event loop inside a handler's.
+has reached yet, is at a quiescent point; one that is blocked in any other way (a lock, a write) is not. That alone
+cannot tell a wait for the next work from one in the middle of work, such as an event loop inside a handler's. Once N
+stands at the end of its start-up, where nothing has work yet, it can: a thread is at rest where its counterpart stands.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gdb_mcr.debugger.base import StoppedThread
 from gdb_mcr.dwarf.identity import identify
 from gdb_mcr.model.profile import Profile
 from gdb_mcr.model.startup_log import ThreadEntry
+from gdb_mcr.quiescence.counterparts import Mismatch, PlacedThread, mismatches
 from gdb_mcr.quiescence.profile import judge
 from gdb_mcr.runtime_abi.tables import read_modules
 from gdb_mcr.update.code_names import CodeNames
+from gdb_mcr.update.counterparts import placed_threads
 from gdb_mcr.update.profile_stacks import CodeLoops, StackReader
 from gdb_mcr.update.profiles import profile_for
 from gdb_mcr.update.recorded import RecordedProcess
@@ -33,24 +36,45 @@ class Judgement:
 
     profile: Profile | None
     reader: StackReader
+    counterparts: tuple[PlacedThread, ...] = ()
+    """N's threads, if there is an N."""
 
     @staticmethod
     def of(server: RecordedProcess) -> Judgement:
         """:raises UsageError: there is a profile, and it cannot be read."""
         names = CodeNames(server.pid, read_modules(server.memory, server.control()))
-        judgement = Judgement(profile_for(identify(server.executable).build_id), StackReader(names, CodeLoops()))
-        if judgement.profile is not None:
+        profile = profile_for(identify(server.executable).build_id)
+        judgement = Judgement(profile, StackReader(names, CodeLoops()))
+        if profile is not None:
             names.prepare()
         return judgement
 
-    def objections(self, stopped: Sequence[StoppedThread], entries: Mapping[int, ThreadEntry]) -> Mapping[int, str]:
-        """Tid → why it is at no quiescent point, of those of which the profile says so; "" = it says that it is."""
+    def beside(self, counterparts: tuple[PlacedThread, ...]) -> Judgement:
+        """The same with these threads of N."""
+        if counterparts:
+            self.reader.names.prepare()
+        return replace(self, counterparts=counterparts)
+
+    def objections(
+        self, stopped: Sequence[StoppedThread], entries: Mapping[int, ThreadEntry], *, awaits_counterparts: bool
+    ) -> Mapping[int, str]:
+        """Tid → why it is at no quiescent point, of those of which that is known.
+
+        :param awaits_counterparts: whether threads may still come to where N's stand, or end if N has none.
+        """
         if self.profile is None:
-            return {}
+            found = self.mismatches(stopped, entries) if awaits_counterparts else ()
+            return {one.thread.seen.tid: one.why for one in found}
         seen = [self.reader.seen_thread(one, entries.get(one.tid)) for one in stopped]
         return {one.tid: one.why for one in judge(self.profile, seen)}
+
+    def mismatches(self, stopped: Sequence[StoppedThread], entries: Mapping[int, ThreadEntry]) -> tuple[Mismatch, ...]:
+        """Threads that have no equivalent in N; none if there is no N."""
+        if not self.counterparts:
+            return ()
+        return mismatches(placed_threads(stopped, entries, self.reader), self.counterparts, self.profile)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """By what it was judged, if the user should know."""
-        return (NO_PROFILE,) if self.profile is None else ()
+        return (NO_PROFILE,) if self.profile is None and not self.counterparts else ()

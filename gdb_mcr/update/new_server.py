@@ -12,12 +12,14 @@ from gdb_mcr.errors import UpdateFailed
 from gdb_mcr.model.finding import Finding
 from gdb_mcr.model.process import Descriptor
 from gdb_mcr.proc.pidfd import Pidfd
+from gdb_mcr.quiescence.counterparts import PlacedThread
 from gdb_mcr.runtime_abi.control import describe_error
 from gdb_mcr.runtime_abi.layout import Role
 from gdb_mcr.units import Range
 from gdb_mcr.update.analysis import Analysis
 from gdb_mcr.update.api import MemoryPath, UpdateOptions
 from gdb_mcr.update.conflicts import conflict_findings
+from gdb_mcr.update.counterparts import stand_of
 from gdb_mcr.update.ghosts import GhostWriter, find_ghosts
 from gdb_mcr.update.head_start import HeadStart
 from gdb_mcr.update.merge_conflicts import ComparedStart
@@ -50,6 +52,7 @@ class NewServer:
         self._compared: ComparedStart | None = None
         self._process: NewProcess | None = None
         self._head_start: HeadStart | None = None
+        self._stand: tuple[PlacedThread, ...] | None = None
 
     @property
     def is_started(self) -> bool:
@@ -120,6 +123,12 @@ class NewServer:
             raise UpdateFailed(f"libmcr failed in the new process: {problem}")
         return conflict_findings(process.log())
 
+    def stand(self, debugger: ChildGdb) -> tuple[PlacedThread, ...]:
+        """Its threads, as its start-up has left them."""
+        if self._stand is None:
+            self._stand = stand_of(self.process.process, debugger)
+        return self._stand
+
     def warnings(self) -> list[str]:
         """What the rehearsal could not settle."""
         assert self._rehearsal is not None
@@ -174,6 +183,7 @@ class NewServer:
     def end(self) -> None:
         """Ends it, if it was started."""
         self.forget_head_start()
+        self._stand = None
         if self._process is not None:
             self._process.end()
             self._process = None

@@ -20,6 +20,7 @@ from gdb_mcr.proc.descriptors import descriptors
 from gdb_mcr.proc.pidfd import Pidfd
 from gdb_mcr.proc.tasks import tasks
 from gdb_mcr.quiescence.barrier import reach_barrier
+from gdb_mcr.quiescence.counterparts import Mismatch, PlacedThread
 from gdb_mcr.quiescence.free_riding import avoid_functions, ride_free
 from gdb_mcr.quiescence.stillness import QuiescenceReport, is_quiescent
 from gdb_mcr.runtime_abi.control import clear_hold, held_threads, set_hold
@@ -45,6 +46,10 @@ _RELEASE_S, _RELEASE_LOOK_S = 0.03, 0.0005
 _BREATHS = 3
 """Times that all held threads were let go, after which an event that still lies somewhere is nobody's."""
 
+_COUNTERPARTS_S = 2.0
+"""Seconds in which threads may come to where their counterparts in N stand, or end if they have none. Then they are at
+rest where they are, and findings refuse the update: more waiting would not help."""
+
 _OBJECTION_S = 0.05
 """Seconds for which a thread that has not left a place counts as being where a profile objected to it."""
 
@@ -61,6 +66,7 @@ class OldProcessAtRest:
         self._hold = Hold.NONE
         self._breaths = 0
         self._judgement: Judgement | None = None
+        self._awaits_until = 0.0
         self._objections: dict[int, _Objection] = {}
         self.stopped_at = 0.0
         """CLOCK_MONOTONIC seconds at which the last stop began."""
@@ -76,6 +82,13 @@ class OldProcessAtRest:
         """The child processes that there are now have been ruled on; those that come later are in the way of rest."""
         self._accepted, self._are_children_ruled = live_children(self._process.pid), True
 
+    def expect(self, counterparts: tuple[PlacedThread, ...]) -> None:
+        """N's threads, by which O's are judged from now on; none if there is no N."""
+        if self._judgement is None:
+            self._judgement = Judgement.of(self._process)
+        if self._judgement.counterparts != counterparts:
+            self._judgement = self._judgement.beside(counterparts)
+
     def prepare(self) -> None:
         """Reads all that stops will need."""
         if not self._are_children_ruled:
@@ -84,12 +97,17 @@ class OldProcessAtRest:
             self._judgement = Judgement.of(self._process)
         self._objections.clear()
         self._breaths = 0
+        self._awaits_until = time.monotonic() + _COUNTERPARTS_S
 
     @property
     def judgement(self) -> Judgement:
         """By what stopped threads are judged."""
         assert self._judgement is not None
         return self._judgement
+
+    def mismatches(self) -> tuple[Mismatch, ...]:
+        """Threads that have no equivalent in N, while the process stands still."""
+        return self.judgement.mismatches(self._debugger.threads(), self._entries())
 
     def hold(self, *, only_idle: bool = False) -> None:
         """Threads that arrive at a wait stay there."""
@@ -131,7 +149,9 @@ class OldProcessAtRest:
             open_now = beside.submit(descriptors, self._process.pid)
             entries, stopped = self._entries(), self._debugger.threads()
             self.descriptors = open_now.result()
-        missed, judged = self._missed_events(), self.judgement.objections(stopped, entries)
+        awaits = time.monotonic() < self._awaits_until
+        missed = self._missed_events()
+        judged = self.judgement.objections(stopped, entries, awaits_counterparts=awaits)
         rows = [_stopped_task(one, entries.get(one.tid), missed, judged.get(one.tid, "")) for one in stopped]
         self._remember(stopped, entries, judged)
         return [*rows, *map(_stopped_child, child_tasks(self._process.pid, self._accepted))]

@@ -33,6 +33,7 @@ from gdb_mcr.update.analysis import Analysis, analyse
 from gdb_mcr.update.api import NoProgress, Progress, UpdateOptions
 from gdb_mcr.update.code_names import CodeNames
 from gdb_mcr.update.commit import commit_new, require_still
+from gdb_mcr.update.counterparts import thread_findings
 from gdb_mcr.update.faults import FaultAction, FaultPoints, planned_fault
 from gdb_mcr.update.interrupts import deferred_interrupts
 from gdb_mcr.update.new_server import NewServer
@@ -148,6 +149,7 @@ class Session:
         with self._undone_on_error():
             with self.phases.run(Phase.ATTACH, progress) as counts:
                 counts["libraries"] = self._warm_old()
+                self._rest.expect(self._new.stand(self._new_gdb) if self._new is not None else ())
                 self._rest.prepare()
                 if self._new is not None:
                     counts.update(self._new.get_ahead(self._view(), self._old_gdb, self._new_gdb))
@@ -171,7 +173,7 @@ class Session:
         first = len(self.phases.results)
         with self._undone_on_error(), self.phases.run(Phase.TRANSFER, progress) as counts:
             run = self._plan_transfer()
-            ruling = self._rule(run.findings())
+            ruling = self._rule([*self._thread_findings(), *run.findings()])
             warnings = run.warnings()
             counts.update(run.counts())
             if ruling.blocking or dry_run:
@@ -310,6 +312,12 @@ class Session:
             self._new.end()
             self._new.start(self._view())
         return run
+
+    # N may have been started again since O was judged by it.
+    def _thread_findings(self) -> list[Finding]:
+        assert self._new is not None
+        self._rest.expect(self._new.stand(self._new_gdb))
+        return thread_findings(self._rest.mismatches())
 
     def _forget_transfer(self) -> None:
         if self._run is not None:

@@ -43,6 +43,12 @@ def test_startup_objects_are_those_that_still_stand() -> None:
     assert startup_numbers(LOG) == {3: 0, 4: 1, 5: 1, 6: 5}
 
 
+def test_a_connection_is_no_startup_object_even_if_it_came_before_the_startup_was_over() -> None:
+    assert startup_numbers([*LOG, operation(9, OperationKind.ACCEPT, 8, 3)]) == startup_numbers(LOG)
+    reused = [*LOG, operation(9, OperationKind.CLOSE, 0, 5), operation(10, OperationKind.ACCEPT, 5, 3)]
+    assert 5 not in startup_numbers(reused)
+
+
 def test_everything_open_is_inherited_but_what_is_private() -> None:
     opened = {number: descriptor(number) for number in (10, 8, 3, 6, 900)}
     found = inheritance(opened, LOG, private={900})
