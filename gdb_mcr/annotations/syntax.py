@@ -70,24 +70,21 @@ class _Reader:
 
     def read(self, parsed: ParsedText) -> None:
         """Statements up to the next syntax error, and that error."""
-        found = self._next_error()
-        end = found.statement if found else len(self._text)
-        parsed.statements += self._statements(end)
-        if found is None:
+        text = self._padded(self._begin, len(self._text))
+        try:
+            parsed.statements += self._built(text)
             self._begin = len(self._text)
             return
+        except UnexpectedInput as error:
+            found = diagnose(self._mended, self._begin, error)
+        before = self._padded(self._begin, found.statement)
+        if before.strip():
+            parsed.statements += self._built(before)
         parsed.problems.append(self.problem(found.failure))
         self._go_on(found)
         if len(parsed.problems) == MAX_PROBLEMS:
             parsed.problems.append(self._gives_up(found.failure))
             self._begin = len(self._text)
-
-    def _next_error(self) -> Diagnosis | None:
-        try:
-            parser().parse(self._padded(self._begin, len(self._text)))
-        except UnexpectedInput as error:
-            return diagnose(self._mended, self._begin, error)
-        return None
 
     def problem(self, failure: Failure) -> Problem:
         """The failure as the user sees it."""
@@ -96,9 +93,8 @@ class _Reader:
         span = Span(self._file, line, column, end_line, end_column)
         return Problem(failure.label.value, span, failure.message, failure.hint, source)
 
-    # Those up to `end`, which parse. The first is left out if a step of it is missing: what it says is not known.
-    def _statements(self, end: int) -> list[Statement]:
-        text = self._padded(self._begin, end)
+    # The first is left out if a step of it is missing: what it says is not known.
+    def _built(self, text: str) -> list[Statement]:
         statements = StatementBuilder(self._file, text).statements(parser().parse(text))
         if self._is_mended and statements:
             del statements[0]

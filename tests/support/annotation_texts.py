@@ -11,12 +11,16 @@ from lark.grammar import NonTerminal, Rule, Symbol
 
 from gdb_mcr.annotations.grammar import parser
 
-MAX_DEPTH = 12
+MAX_DEPTH = 9
 """Rules inside one another, after which the shortest way out is taken."""
 
 _NAMES = """
 conn job stats value settings slots fd rbuf id count ticks state used limit next data as text number old_only idle
 reading started length drop free x i n
+"""
+_FIELDS = """
+next id count total ticks small ratio state slots used limit room bytes data conn run busy other idle reading i n fits
+started queue
 """
 _TERMINALS = {
     "NAME": _NAMES.split(),
@@ -40,6 +44,12 @@ def random_text(chance: random.Random, statements: int = 3) -> str:
     """Statements of the grammar, with blanks and comments anywhere between their words."""
     words = [word for _ in range(chance.randint(1, statements)) for word in _derive("statement", chance, 0)]
     return _spaced(words, chance)
+
+
+def random_handler(chance: random.Random) -> str:
+    """A transfer handler of `small_programs`: its steps are of the grammar, their names mostly those of its fields."""
+    steps = [word for _ in range(chance.randint(1, 4)) for word in _derive("step", chance, 3, _FIELDS.split())]
+    return _spaced(["transfer", "job", "{", *steps, "}"], chance)
 
 
 def mutated(text: str, chance: random.Random) -> str:
@@ -68,14 +78,19 @@ def _would_join(last: str, word: str) -> bool:
     return is_name or (last in "-+*/%&|^=!<>:." and word[0] in "-+*/%&|^=!<>:.") or (last.isdigit() and word[0] == ".")
 
 
-def _derive(name: str, chance: random.Random, depth: int) -> list[str]:
+def _derive(name: str, chance: random.Random, depth: int, names: Sequence[str] = ()) -> list[str]:
     rules = _rules()[name]
     if depth > MAX_DEPTH:
         least = min(_cost(one) for one in rules)
         rules = [one for one in rules if _cost(one) == least]
     words: list[str] = []
     for symbol in chance.choice(rules).expansion:
-        words += _derive(symbol.name, chance, depth + 1) if isinstance(symbol, NonTerminal) else [_word(symbol, chance)]
+        if isinstance(symbol, NonTerminal):
+            words += _derive(symbol.name, chance, depth + 1, names)
+        elif symbol.name == "NAME" and names:
+            words.append(chance.choice(names))
+        else:
+            words.append(_word(symbol, chance))
     return words
 
 
@@ -86,6 +101,7 @@ def _word(symbol: Symbol, chance: random.Random) -> str:
     return pattern.value.partition("(?!")[0] if pattern.type == "re" else str(pattern.value)
 
 
+@cache
 def _cost(rule: Rule) -> int:
     return max(
         (_least_depths().get(one.name, 1000) for one in rule.expansion if isinstance(one, NonTerminal)), default=0

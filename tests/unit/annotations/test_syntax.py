@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import re
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from gdb_mcr.annotations.syntax import MAX_PROBLEMS, parse_text
 GRAMMAR = Path(__file__).parents[3] / "grammar"
 REPOSITORY = GRAMMAR.parent
 WRITTEN = sorted((REPOSITORY / "scripts/annotations").glob("*.mcr"))
-EXAMPLES = [file.read_text() for file in sorted((GRAMMAR / "examples").glob("*.mcr"))]
 
 
 def statements(text: str) -> list[str]:
@@ -172,27 +170,3 @@ def test_the_worked_example_of_the_manual_is_in_the_file() -> None:
     (file,) = [one for one in WRITTEN if one.stem == "memcached-1.6.18-1.6.38"]
     assert statements(example)
     assert set(statements(example)) <= set(statements(file.read_text()))
-
-
-PIECES = ['"', ";", "/*", "*/", "\\", ".", "->", "\n", "", "é"]
-
-
-def mutated(text: str, chance: random.Random) -> str:
-    characters = list(text)
-    for _ in range(chance.randint(1, 6)):
-        at = chance.randrange(len(characters))
-        characters[at : at + chance.randint(0, 3)] = chance.choice(
-            ['"', ";", "/*", "*/", "\\", ".", "->", "\n", "", "é"]
-        )
-    return "".join(characters)
-
-
-@pytest.mark.parametrize("seed", range(300))
-def test_mutated_examples_never_crash_and_errors_have_places(seed: int) -> None:
-    chance = random.Random(seed)
-    text = mutated(chance.choice(EXAMPLES), chance)
-    lines = text.split("\n")
-    for one in parse_text(text, "a.mcr").problems:
-        assert 1 <= one.span.line <= len(lines)
-        assert 1 <= one.span.column <= len(lines[one.span.line - 1]) + 1
-        assert one.message
