@@ -6,7 +6,6 @@ import struct
 
 from gdb_mcr.engine import process_memory
 
-
 _PIECE = 1 << 24
 
 

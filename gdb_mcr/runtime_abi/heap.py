@@ -10,12 +10,23 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from gdb_mcr.errors import RuntimeAbiError
 from gdb_mcr.runtime_abi import layout
 from gdb_mcr.runtime_abi.control import BankPlace, Control, Reader
 from gdb_mcr.units import PAGE, WORD, Range, align_down, align_up
 
+FRESH_SPANS = 1024
+"""Spans that a running server may have made since the count of its pages was read."""
+
+MOST_SPANS = 1 << 24
+"""In one bank: 1 << MCR_SPAN_INDEX_BITS."""
+
 _SPAN = ctypes.sizeof(layout.Span)
 _SLOT = ctypes.sizeof(layout.Slot)
+
+
+class HeapDamaged(RuntimeAbiError):
+    """The tables contradict themselves: they have changed between two reads, or are no tables of this libmcr."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +55,14 @@ class HeapImage:
 
 
 def read_heap(memory: Reader, control: Control) -> HeapImage:
-    """All spans and the slots of those that hold chunks."""
+    """All spans and the slots of those that hold chunks.
+
+    :raises HeapDamaged: they cannot be what they claim to be. Nothing is read by a size that makes no sense.
+    """
     by_bank = [_read_spans(memory, bank) for bank in control.banks]
     spans = b"".join(by_bank)
-    slots = tuple(
-        SlotBytes(piece.start, memory.read(piece.start, piece.size)) for piece in coalesce(_slot_arrays(spans))
-    )
+    arrays = (one for bank, rows in zip(control.banks, by_bank, strict=True) for one in _slot_arrays(rows, bank))
+    slots = tuple(SlotBytes(piece.start, memory.read(piece.start, piece.size)) for piece in coalesce(arrays))
     return HeapImage(spans, slots, tuple(map(_end, by_bank, control.banks)))
 
 
@@ -96,11 +109,25 @@ def _end(spans: bytes, bank: BankPlace) -> int:
 
 
 def _read_spans(memory: Reader, bank: BankPlace) -> bytes:
+    # Each span has a page of its own, and entries are used again.
+    if bank.span_count > min(bank.used_pages + FRESH_SPANS, MOST_SPANS):
+        raise HeapDamaged(f"the heap at {bank.start:#x} cannot have {bank.span_count} spans")
     return memory.read(bank.spans, bank.span_count * _SPAN) if bank.span_count else b""
 
 
-def _slot_arrays(spans: bytes) -> Iterable[Range]:
-    counts = array("I", spans)[layout.Span.slot_count.offset // 4 :: _SPAN // 4]
-    for kind, address, count in zip(span_kinds(spans), slot_addresses(spans), counts, strict=True):
-        if kind >= layout.SpanKind.SMALL and count:
-            yield Range(address, address + count * _SLOT)
+def _slot_arrays(spans: bytes, bank: BankPlace) -> Iterable[Range]:
+    words, halves = array("Q", spans), array("I", spans)
+    columns = (
+        span_kinds(spans),
+        words[layout.Span.slots.offset // WORD :: _SPAN // WORD],
+        halves[layout.Span.pages.offset // 4 :: _SPAN // 4],
+        halves[layout.Span.slot_bytes.offset // 4 :: _SPAN // 4],
+        halves[layout.Span.slot_count.offset // 4 :: _SPAN // 4],
+    )
+    most_pages = bank.used_pages + FRESH_SPANS
+    for kind, address, pages, size, count in zip(*columns, strict=True):
+        if kind < layout.SpanKind.SMALL or not count:
+            continue
+        if pages > most_pages or (count > 1 and count * size > pages << layout.PAGE_SHIFT):
+            raise HeapDamaged(f"a span of the heap at {bank.start:#x} cannot have {count} slots")
+        yield Range(address, address + count * _SLOT)

@@ -17,7 +17,7 @@ from gdb_mcr.model.results import Build
 from gdb_mcr.proc.descriptors import descriptors
 from gdb_mcr.proc.status import executable, status
 from gdb_mcr.runtime_abi.control import Control, describe_error
-from gdb_mcr.runtime_abi.heap import read_heap
+from gdb_mcr.runtime_abi.heap import HeapDamaged, read_heap
 from gdb_mcr.runtime_abi.layout import Role, State
 from gdb_mcr.update import recorded
 from gdb_mcr.update.family import family
@@ -95,7 +95,7 @@ def _heap(server: RecordedProcess, control: Control) -> tuple[int, int]:
         try:
             heap = read_heap(server.memory, server.control())
             columns = live_chunks(heap.spans, [(piece.address, piece.data) for piece in heap.slots])
-        except (TransferError, EngineError):
+        except (EngineError, HeapDamaged, TransferError):
             continue
         return len(columns.addresses), sum(columns.sizes)
     return 0, 0

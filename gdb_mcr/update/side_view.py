@@ -18,7 +18,7 @@ from gdb_mcr.reinit.alignment import Content, LogSide
 from gdb_mcr.reinit.content import ContentReader, PiecewiseMemory
 from gdb_mcr.reinit.plan import LiveChunks
 from gdb_mcr.runtime_abi.control import Control, Reader, read_control
-from gdb_mcr.runtime_abi.heap import HeapImage, read_heap, used_spans
+from gdb_mcr.runtime_abi.heap import HeapDamaged, HeapImage, read_heap, used_spans
 from gdb_mcr.runtime_abi.tables import read_snapshot, read_startup_log
 from gdb_mcr.tracing.areas import writable_areas
 from gdb_mcr.tracing.heap import chunks_of, sites_of
@@ -166,7 +166,7 @@ def view_side(memory: Reader, control_address: int, program: Program, loader: Mo
 # A process that runs may change its tables between two reads; then they do not fit each other.
 def _read_chunks(memory: Reader, control: Control) -> tuple[HeapImage, Chunks]:
     for _ in range(READS - 1):
-        with suppress(EngineError, TransferError):
+        with suppress(EngineError, HeapDamaged, TransferError):
             heap = read_heap(memory, read_control(memory, control.address))
             return heap, chunks_of(heap)
     heap = read_heap(memory, read_control(memory, control.address))

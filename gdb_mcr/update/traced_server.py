@@ -17,6 +17,7 @@ from gdb_mcr.errors import TargetError
 from gdb_mcr.model.datatype import TypeTable
 from gdb_mcr.model.placement import AllocationPair
 from gdb_mcr.model.program import Program
+from gdb_mcr.runtime_abi.heap import HeapDamaged
 from gdb_mcr.tracing.explain import Explainer
 from gdb_mcr.tracing.policy import Policy
 from gdb_mcr.tracing.sides import ChunkPair, Chunks, LoadedModule, Side
@@ -81,7 +82,7 @@ def traced(server: RecordedProcess, analysis: Analysis) -> Iterator[TracedServer
             try:
                 found = stack.enter_context(_traced_once(server, analysis, loader))
                 break
-            except (process_memory.TransferError, EngineError):
+            except (process_memory.TransferError, EngineError, HeapDamaged):
                 continue
         else:
             hint = "try again when it has less to do, or hold it with `quiesce` first"

@@ -11,7 +11,7 @@ from gdb_mcr.engine.heap import live_chunks
 from gdb_mcr.engine.tracer import EngineError
 from gdb_mcr.runtime_abi import layout
 from gdb_mcr.runtime_abi.control import read_control
-from gdb_mcr.runtime_abi.heap import coalesce, read_heap
+from gdb_mcr.runtime_abi.heap import HeapDamaged, coalesce, read_heap
 from gdb_mcr.tracing.heap import chunks_of
 from gdb_mcr.units import Range
 from tests.support.fake_server import CONTROL, FakeServer, large_span, slot_array, small_span
@@ -57,6 +57,30 @@ def test_damaged_tables_are_refused(spans: list[layout.Span]) -> None:
     slots = slot_array((32, LIVE, 0), (32, LIVE, 0))
     with pytest.raises(EngineError):
         live_chunks(b"".join(map(bytes, spans)), [(META, slots)])
+
+
+@pytest.mark.parametrize("count", [5000, 1 << 50, (1 << 64) - 1])
+def test_more_spans_than_pages_are_not_read(count: int) -> None:
+    fake = FakeServer()
+    fake.bank(0, [small_span(0x1000, 32, 2, META)])
+    fake.block.banks[0].span_count = count
+    with pytest.raises(HeapDamaged):
+        read_heap(fake.seal(), read_control(fake, CONTROL))
+
+
+@pytest.mark.parametrize(
+    "span",
+    [
+        small_span(0x1000, 32, 1 << 31, META),
+        layout.Span(kind=layout.SpanKind.SMALL, start=0x1000, pages=1 << 31, slot_bytes=16, slot_count=9, slots=META),
+    ],
+    ids=["slots", "pages"],
+)
+def test_more_slots_than_fit_are_not_read(span: layout.Span) -> None:
+    fake = FakeServer()
+    fake.bank(0, [span])
+    with pytest.raises(HeapDamaged):
+        read_heap(fake.seal(), read_control(fake, CONTROL))
 
 
 def test_slot_arrays_are_joined_only_over_mapped_pages() -> None:
