@@ -5,8 +5,9 @@ from __future__ import annotations
 from lark import Token, v_args
 from lark.tree import Meta
 
+from gdb_mcr.annotations.build_base import unquoted
 from gdb_mcr.annotations.build_expressions import ExpressionBuilder
-from gdb_mcr.model.statement import Transfer, TypeName, VariableName
+from gdb_mcr.model.statement import Transfer, TypeName, Use, VariableName
 from gdb_mcr.model.written import (
     FieldName,
     FieldPath,
@@ -30,6 +31,9 @@ class StepBuilder(ExpressionBuilder):
     def transfer(self, meta: Meta, subject: tuple[TypeName | VariableName, bool], body: Block) -> Transfer:
         name, certain = subject
         return Transfer(name, certain, body, self._span(meta))
+
+    def use(self, meta: Meta, library: Token) -> Use:
+        return Use(unquoted(library), self._span(meta))
 
     def type_subject(self, meta: Meta, name: TypeName) -> tuple[TypeName, bool]:
         return name, True

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
+from gdb_mcr.annotations.carried_out import STATEMENTS_NOT_YET
 from gdb_mcr.annotations.contents import free_type, not_plain
 from gdb_mcr.annotations.facts import FactChecker, FactStatement
 from gdb_mcr.annotations.handlers import HandlerChecker
 from gdb_mcr.annotations.labels import LACKING, Label
+from gdb_mcr.annotations.library import find_library
 from gdb_mcr.annotations.names import Miss, ProgramNames
 from gdb_mcr.annotations.pairs import Pair, variable_text
 from gdb_mcr.annotations.targets import TargetResolver
@@ -38,6 +41,7 @@ from gdb_mcr.model.statement import (
     Treat,
     Treatment,
     TypeName,
+    Use,
 )
 from gdb_mcr.model.written import FieldPath
 from gdb_mcr.source import Problem, Span, did_you_mean
@@ -67,6 +71,7 @@ class Checker:
         self._plain_pointers: list[Place] = []
         self._checked_handlers: list[Handler] = []
         self._facts: list[MemoryFact] = []
+        self._library_path: Path | None = None
         self._handlers = HandlerChecker(self._pair, self._targets, self._wrong)
         self._fact_checker = FactChecker(self._pair, self._targets, self._handlers)
 
@@ -77,6 +82,8 @@ class Checker:
                 self._rename_type(one)
             elif isinstance(one, RenameVariable):
                 self._rename_variable(one)
+            elif isinstance(one, Use):
+                self._use(one)
         for one in statements:
             if isinstance(one, RenameField):
                 self._rename_field(one)
@@ -100,7 +107,7 @@ class Checker:
                 self._library(one)
             case PlainBytes():
                 self._plain(one)
-            case RenameField() | RenameType() | RenameVariable() | FreeType():
+            case RenameField() | RenameType() | RenameVariable() | FreeType() | Use():
                 pass
             case Tagged() | Length() | Points() | Active() | Opaque() | Precise():
                 self._fact(one)
@@ -126,6 +133,7 @@ class Checker:
             libraries=tuple(self._libraries),
             free_types=tuple(self._free_types),
             plain_pointers=tuple(self._plain_pointers),
+            library=self._library_path,
             handlers=tuple(self._checked_handlers),
             facts=self._facts_with_targets(),
         )
@@ -182,6 +190,20 @@ class Checker:
         if place is not None and self._takes(one, (place.subject, place.old, place.old_path), one.treatment.value):
             self._contradicts_rename(one, place)
             self._rules.append(Rule(one.treatment, place, one.span))
+
+    def _use(self, one: Use) -> None:
+        if "use" in STATEMENTS_NOT_YET:
+            self._problem(Label.NOT_CARRIED_OUT, one.span, "`use` is not carried out by this version")
+            return
+        try:
+            library = find_library(one)
+        except WrongError as wrong:
+            self._wrong(wrong)
+            # What it would have is not known.
+            self._handlers.functions = None
+            return
+        if self._takes(one, ("use",), str(library.path)):
+            self._library_path, self._handlers.functions = library.path, library.functions
 
     def _fact(self, one: FactStatement) -> None:
         word = type(one).__name__.lower()

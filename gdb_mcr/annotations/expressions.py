@@ -31,8 +31,10 @@ from gdb_mcr.model.expression import (
     LONG,
     UNSIGNED_LONG,
     AddressOf,
+    Call,
     Cast,
     Constant,
+    Expression,
     Load,
     Location,
     Number,
@@ -54,7 +56,10 @@ from gdb_mcr.model.written import (
     Written,
     WrittenType,
 )
-from gdb_mcr.source import Span
+from gdb_mcr.source import Span, did_you_mean
+
+MAX_ARGUMENTS = 6
+"""Of a function of the handler library."""
 
 MAX_DEPTH = 100
 """Operators and accesses inside one another."""
@@ -64,12 +69,20 @@ class ExpressionChecker:
     """Checks the expressions of one handler or fact.
 
     :param wholes: where `old` and `new` stand; a side that is missing cannot be named.
+    :param functions: those of the handler library; None = there is none.
     """
 
-    def __init__(self, types: TypeWords, scope: Scope, wholes: dict[Side, Location]) -> None:
+    def __init__(
+        self,
+        types: TypeWords,
+        scope: Scope,
+        wholes: dict[Side, Location],
+        functions: frozenset[str] | None = None,
+    ) -> None:
         self._types = types
         self._scope = scope
         self._wholes = wholes
+        self._functions = functions
         self._depth = 0
         self.reads: set[tuple[str, ...]] = set()
         """Paths in O's object whose values were used."""
@@ -323,8 +336,34 @@ class ExpressionChecker:
         if written.name == "fits":
             hint = "new.field = fits(value);"
             raise WrongError(Label.UNEXPECTED, written.span, "`fits` stands before all of what is stored", hint)
-        message = f"there is no function `{written.name}`"
-        raise WrongError(Label.UNKNOWN_NAME, written.name_span, message, "the language itself has only `fits`")
+        self._check_function(written)
+        if len(written.arguments) > MAX_ARGUMENTS:
+            raise WrongError(Label.TYPE_MISMATCH, written.span, f"a function takes at most {MAX_ARGUMENTS} arguments")
+        arguments = tuple(self._argument(self.value(one)) for one in written.arguments)
+        return Value(Call(written.name, arguments, LONG), LONG, written.span, all_values(LONG))
+
+    def _check_function(self, written: Invocation) -> None:
+        if written.name in (self._functions or ()):
+            return
+        if self._functions is None:
+            message = f"there is no function `{written.name}`"
+            hint = '`use "handlers.so";` says which library has it'
+        else:
+            message = f"the handler library has no function `{written.name}`"
+            hint = did_you_mean(written.name, self._functions)
+        raise WrongError(Label.UNKNOWN_NAME, written.name_span, message, hint)
+
+    # A number as eight bytes, or an address of O's.
+    def _argument(self, value: Value) -> Expression:
+        if isinstance(value.type, Pointer):
+            if value.type.side is Side.NEW:
+                message = "a pointer of the new program's is only copied and compared"
+                raise WrongError(Label.TYPE_MISMATCH, value.span, message)
+            return value.expression
+        if value.type.floating:
+            message = "a handler function takes integers and addresses"
+            raise WrongError(Label.TYPE_MISMATCH, value.span, message, "a cast makes an integer of it")
+        return converted(value, UNSIGNED_LONG if value.type == UNSIGNED_LONG else LONG).expression
 
     def _strip(self, spot: Spot) -> DataType | None:
         return self._scope.types(spot.location.side).strip(spot.location.type)

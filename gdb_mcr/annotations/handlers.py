@@ -35,6 +35,8 @@ class HandlerChecker:
         self._globals = Globals(pair)
         self._words = TypeWords(pair)
         self._object_types: frozenset[int] | None = None
+        self.functions: frozenset[str] | None = None
+        """Those of the handler library, once it is known."""
 
     def check(self, one: Transfer) -> Handler | None:
         """What a handler says, as far as it is right; None if it is not known what it is for."""
@@ -54,7 +56,7 @@ class HandlerChecker:
     def _body(self, one: Transfer, place: Place) -> Handler:
         wholes = {side: self._whole(place, side) for side in Side}
         scope = Scope(self._globals, self._fields(wholes[Side.OLD]))
-        expressions = ExpressionChecker(self._words, scope, wholes)
+        expressions = ExpressionChecker(self._words, scope, wholes, self.functions)
         stores = StoreChecker(scope, expressions, self._new_type)
         steps = StepChecker(scope, expressions, stores, self._report, reassigned_names(one.body))
         body = steps.block(one.body)

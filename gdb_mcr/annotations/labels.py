@@ -44,8 +44,11 @@ class Label(Enum):
     LOST_PRECISION = "lost-precision"
     LOST_SIGN = "lost-sign"
     NOT_WRITABLE = "not-writable"
+    BAD_LIBRARY = "bad-library"
     NEVER_APPLIES = "never-applies"
     CYCLE = "cycle"
+    # Statements that this version reads and cannot carry out yet.
+    NOT_CARRIED_OUT = "not-carried-out"
     # Statements that do not go together.
     STILL_EXISTS = "still-exists"
     DUPLICATE = "duplicate"

@@ -22,6 +22,7 @@ STATEMENT_WORDS = (
     "opaque",
     "precise",
     "transfer",
+    "use",
 )
 """The words that begin a statement."""
 

@@ -15,7 +15,7 @@ from gdb_mcr.annotations.stores import StoreChecker
 from gdb_mcr.annotations.wrong import WrongError
 from gdb_mcr.model.datatype import TypeKind
 from gdb_mcr.model.expression import INT, LONG, Load, Local, Location, Number, Pointer
-from gdb_mcr.model.handler import CountLoop, If, ListLoop, SetLocal, Step
+from gdb_mcr.model.handler import CountLoop, Evaluate, If, ListLoop, SetLocal, Step
 from gdb_mcr.model.place import Side
 from gdb_mcr.model.written import (
     Invocation,
@@ -82,8 +82,7 @@ class StepChecker:
             case WrittenLoop():
                 return self._loop(one)
             case WrittenCall():
-                self.expressions.value(one.call)
-                raise WrongError(Label.NEVER_APPLIES, one.span, "this step has no effect")
+                return Evaluate(self.expressions.value(one.call).expression, one.span)
 
     def _let(self, one: WrittenLet) -> SetLocal:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from gdb_mcr.annotations.expressions import ExpressionChecker
 from gdb_mcr.annotations.labels import Label
@@ -11,7 +12,7 @@ from gdb_mcr.annotations.operands import AGGREGATES, Operand, Spot, Value, conve
 from gdb_mcr.annotations.scope import Scope
 from gdb_mcr.annotations.wrong import WrongError
 from gdb_mcr.model.datatype import DataType, TypeKind
-from gdb_mcr.model.expression import Constant, Number, Pointer, ValueType
+from gdb_mcr.model.expression import Call, Constant, Number, Pointer, ValueType
 from gdb_mcr.model.handler import Convert, Store
 from gdb_mcr.model.place import Side
 from gdb_mcr.source import Span
@@ -89,6 +90,10 @@ class StoreChecker:
     def _pointer(self, value: Value, held: Pointer, to: Spot | None) -> Value:
         if is_null(value):
             return Value(Constant(0, held), held, value.span)
+        if isinstance(value.expression, Call) and to is not None:
+            # What a function of the library makes is in N.
+            kind = Pointer(Side.NEW, -1)
+            return Value(replace(value.expression, type=kind), kind, value.span)
         if not isinstance(value.type, Pointer):
             raise self._mismatch(to, value, "a cast says that it is an address: `(T *)value`")
         if to is None:

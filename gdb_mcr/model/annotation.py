@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from gdb_mcr.model.handler import Handler, MemoryFact
 from gdb_mcr.model.place import Place
@@ -59,6 +60,8 @@ class Annotations:
     plain_pointers: tuple[Place, ...] = ()
     """Pointers, or arrays of pointers, of the old program that lead to plain bytes; the new program may lack them."""
 
+    library: Path | None = None
+    """Where the functions that handlers call are."""
     handlers: tuple[Handler, ...] = ()
     """Transfer handlers, at most one of a type or variable."""
     facts: tuple[MemoryFact, ...] = ()

@@ -285,6 +285,18 @@ class Transfer:
         return f"transfer {word}{self.subject} {{ … }}"
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """`use "handlers.so";` Where the functions that handlers call come from."""
+
+    library: str
+    """A path, relative to the file with the statement."""
+    span: Span
+
+    def __str__(self) -> str:
+        return f'use "{self.library}";'
+
+
 Statement: TypeAlias = (
     RenameField
     | RenameType
@@ -302,6 +314,7 @@ Statement: TypeAlias = (
     | Opaque
     | Precise
     | Transfer
+    | Use
 )
 
 

@@ -1,0 +1,2 @@
+// expect: not-carried-out 2:1
+use "handlers.so";
