@@ -46,6 +46,7 @@ _PROTOTYPES: dict[str, Prototype] = {
     "mcr_engine_set_image": (None, (_HANDLE, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_uint32)),
     "mcr_engine_set_tables": (ctypes.c_int, (_HANDLE, ctypes.c_void_p)),
     "mcr_engine_add_objects": (ctypes.c_int, (_HANDLE, ctypes.c_void_p, ctypes.c_uint64)),
+    "mcr_engine_reserve": (ctypes.c_int, (_HANDLE, ctypes.c_uint64)),
     "mcr_engine_add_chunks": (
         ctypes.c_int,
         (_HANDLE, ctypes.c_uint64, *(ctypes.c_void_p,) * 5, ctypes.c_uint32),
@@ -207,6 +208,10 @@ class Tracer:
         rows.image_start, rows.image_end = tables.image.start, tables.image.end
         rows.text_start, rows.text_end = tables.text.start, tables.text.end
         self._check(self._library.mcr_engine_set_tables(self._handle, ctypes.byref(rows)), "reading its tables")
+
+    def reserve(self, objects: int) -> None:
+        """Gets the memory for so many objects ahead of time; without it, or for more, it is got when it is needed."""
+        self._library.mcr_engine_reserve(self._handle, objects)
 
     def add_objects(self, objects: Sequence[Object]) -> None:
         """Adds state objects one by one (globals, library data, mappings)."""

@@ -34,6 +34,10 @@ ENOUGH = 8 << 20
 """Bytes: once a round copies no more than this the rest can wait for the pause."""
 
 
+GROWTH, SPARE = 1.1, 100_000
+"""Objects that the engine gets memory for: so many times those that O has now, and some more."""
+
+
 @dataclass
 class HeadStart:
     """For one start of N. Close it when no transfer uses it any more."""
@@ -64,6 +68,7 @@ class HeadStart:
         """Reads N, compiles what to do with each type, and asks O for what it takes to copy its heap."""
         transfer = begin_transfer(old, new, analysis)
         transfer.compile()
+        transfer.tracer.reserve(int(len(old.chunks.addresses) * GROWTH) + SPARE)
         ours = read_image(new_memory, state_ranges(new))
         ghosts.put_image(old.executable, function_homes(old.executable, new.executable, analysis.match))
         heap = _begin_copy(track_writes(process, pidfd), old)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum { MAX_EVENTS = 1 << 20, MUCH = 8 << 20, LARGE_PAGE = 2 << 20 };
+enum { MAX_EVENTS = 1 << 20, MUCH = 8 << 20, PAGE_BYTES = 4096, LARGE_PAGE = 2 << 20 };
 
 /* Large arrays are gone through in no order: large pages save most of the waiting for their translation, and their first
  * use costs one page fault instead of 512. Only advice: where the kernel has none to give, small ones do. */
@@ -13,6 +13,14 @@ static void ask_for_large_pages(void *memory, uint64_t size) {
     uint64_t end = ((uint64_t)memory + size) & ~(uint64_t)(LARGE_PAGE - 1);
     if (size >= MUCH && end > start)
         madvise((void *)start, end - start, MADV_HUGEPAGE);
+}
+
+/* The pages that lie wholly inside; a kernel that does not know how (before 5.14) leaves it to their first use. */
+static void touch_early(void *memory, uint64_t size) {
+    uint64_t start = ((uint64_t)memory + PAGE_BYTES - 1) & -(uint64_t)PAGE_BYTES;
+    uint64_t end = ((uint64_t)memory + size) & -(uint64_t)PAGE_BYTES;
+    if (end > start)
+        madvise((void *)start, end - start, MADV_POPULATE_WRITE);
 }
 
 void *mcr_zeroed(uint64_t count, size_t entry) {
@@ -68,6 +76,7 @@ void mcr_engine_destroy(struct mcr_engine *engine) {
     if (!engine)
         return;
     free(engine->objects);
+    mcr_unmap(engine->effects, engine->effect_room, sizeof *engine->effects);
     mcr_index_free(engine);
     free(engine->interest);
     free(engine->work[0].objects);
@@ -80,6 +89,7 @@ void mcr_engine_destroy(struct mcr_engine *engine) {
     free(engine->patches);
     free(engine->patch_bytes);
     free(engine->scratch);
+    free(engine->by_word);
     free(engine->readers);
     free(engine->given_up);
     free(engine->stores);
@@ -105,6 +115,15 @@ int mcr_engine_add_objects(struct mcr_engine *engine, const struct mcr_object *o
         return -ENOMEM;
     memcpy(engine->objects + engine->object_count, objects, count * sizeof *objects);
     engine->object_count += count;
+    return 0;
+}
+
+int mcr_engine_reserve(struct mcr_engine *engine, uint64_t objects) {
+    if (!mcr_grow(engine, &engine->objects, &engine->object_room, objects, sizeof *engine->objects) ||
+        !mcr_effects(engine, objects))
+        return -ENOMEM;
+    touch_early(engine->objects, objects * sizeof *engine->objects);
+    touch_early(engine->effects, engine->effect_room * sizeof *engine->effects);
     return 0;
 }
 

@@ -284,6 +284,9 @@ MCR_EXPORT void mcr_engine_set_image(struct mcr_engine *engine, uint32_t kind, c
 MCR_EXPORT int mcr_engine_set_tables(struct mcr_engine *engine, const struct mcr_tables *tables);
 MCR_EXPORT int mcr_engine_add_objects(struct mcr_engine *engine, const struct mcr_object *objects, uint64_t count);
 /* Live chunks from packed columns. `site_flags` by site: object flags that the chunk's owner brings (NEVER, RULED_OWNER). */
+/* Gets memory for so many objects before it is needed, so that adding and tracing them meets no page faults. Only advice:
+ * -ENOMEM does no harm. */
+MCR_EXPORT int mcr_engine_reserve(struct mcr_engine *engine, uint64_t objects);
 MCR_EXPORT int mcr_engine_add_chunks(struct mcr_engine *engine, uint64_t count, const uint64_t *addresses,
                                      const uint64_t *sizes, const uint64_t *capacities, const uint32_t *sites,
                                      const uint32_t *site_flags, uint32_t site_count);

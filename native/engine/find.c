@@ -9,7 +9,8 @@ enum { GRAINS = 1 << (PAGE_SHIFT - GRAIN_SHIFT) }; /* in a page */
 /* Pointers come in no order, so that the time goes into waiting for memory: what tells an object's number is one line. */
 struct page_index {
     _Alignas(64) uint32_t first;  /* the first object that begins in the page or behind it */
-    uint32_t irregular;           /* one begins between two grains: `starts` tells nothing */
+    bool irregular;               /* one begins between two grains: `starts` tells nothing */
+    bool still;                   /* no word of the page leads elsewhere in N (still.c) */
     uint64_t starts[GRAINS / 64]; /* the grains where one begins */
 };
 
@@ -168,7 +169,7 @@ static uint32_t count_before(const struct mcr_engine *engine, const struct page_
 }
 
 /* NULL if no object is near. */
-static const struct page_index *page_at(const struct mcr_engine *engine, uint64_t address) {
+static struct page_index *page_at(const struct mcr_engine *engine, uint64_t address) {
     if (address < engine->low || address >= engine->high)
         return NULL;
     const struct region_slot *slot = slot_of(engine, address >> REGION_SHIFT);
@@ -191,6 +192,22 @@ uint32_t mcr_find_candidate(const struct mcr_engine *engine, uint64_t address) {
     else
         behind += count_starts(page, (uint32_t)(address >> GRAIN_SHIFT) % GRAINS);
     return behind ? behind - 1 : MCR_NONE;
+}
+
+void mcr_page_set_still(struct mcr_engine *engine, uint64_t address) {
+    struct page_index *page = page_at(engine, address);
+    if (page)
+        page->still = true;
+}
+
+bool mcr_pages_still(const struct mcr_engine *engine, uint64_t address, uint64_t size) {
+    uint64_t last = address + (size ? size - 1 : 0);
+    for (uint64_t at = address; at >> PAGE_SHIFT <= last >> PAGE_SHIFT; at += 1 << PAGE_SHIFT) {
+        const struct page_index *page = page_at(engine, at);
+        if (!page || !page->still)
+            return false;
+    }
+    return true;
 }
 
 bool mcr_holds(const struct mcr_object *object, uint64_t address) {

@@ -67,6 +67,10 @@ struct stretch { /* of addresses: moved.c */
 };
 enum { MAX_STRETCHES = 16 };
 
+struct effect { /* what a scan says of one object */
+    uint32_t flags, parent, holder;
+};
+
 struct region_slot; /* find.c */
 struct region;
 void mcr_index_free(struct mcr_engine *engine);
@@ -76,6 +80,8 @@ struct mcr_engine {
     struct mcr_tables tables;
     struct mcr_object *objects;
     uint64_t object_count, object_room;
+    struct effect *effects; /* two scanners' books: scan.c */
+    uint64_t effect_room;
     struct region_slot *region_slots; /* hash table */
     struct region *regions;
     uint64_t region_mask, region_count, low, high; /* objects lie in [low, high) */
@@ -100,6 +106,7 @@ struct mcr_engine {
     uint64_t patch_size, patch_bytes_room;
     uint8_t *scratch;
     uint64_t scratch_room;
+    uint8_t *by_word;       /* by program: still.c */
     uint8_t *readers;       /* by program: its handlers read O's memory outside the object */
     bool *given_up;         /* by handler: its loops went on for too long, it is not run again */
     uint32_t handler_depth; /* of handlers that run inside handlers */
@@ -160,6 +167,8 @@ uint32_t mcr_find_object(const struct mcr_engine *engine, uint64_t address); /* 
 void mcr_find_soon(const struct mcr_engine *engine, uint64_t address);
 uint32_t mcr_find_candidate(const struct mcr_engine *engine, uint64_t address);
 bool mcr_holds(const struct mcr_object *object, uint64_t address);
+void mcr_page_set_still(struct mcr_engine *engine, uint64_t address);
+bool mcr_pages_still(const struct mcr_engine *engine, uint64_t address, uint64_t size);
 const struct mcr_symbol *mcr_find_symbol(const struct mcr_engine *engine,
                                          uint64_t address); /* the one that covers it */
 
@@ -187,6 +196,7 @@ void mcr_words_replace(struct mcr_engine *engine, struct words *words, uint64_t 
 void mcr_rewritten(struct mcr_engine *engine, uint64_t address, uint64_t size);
 
 /* scan.c */
+struct effect *mcr_effects(struct mcr_engine *engine, uint64_t objects); /* room for them; NULL: no memory */
 void mcr_scan_objects(struct mcr_engine *engine);
 
 /* visits.c */
@@ -228,6 +238,10 @@ static inline bool mcr_may_lead_elsewhere(const struct mcr_engine *engine, uint6
         found |= value - engine->stretches[i].start < engine->stretches[i].size;
     return found;
 }
+
+/* still.c */
+bool mcr_still_learn(struct mcr_engine *engine); /* before the transfer changes anything; false: no memory */
+bool mcr_stays(const struct mcr_engine *engine, const struct mcr_object *object); /* as it is, in N */
 
 /* growth.c: tables that are longer in N than in O (DESIGN section 9) */
 void mcr_growth_learn(struct mcr_engine *engine);

@@ -12,10 +12,6 @@
 
 enum { MUCH = 16 << 20 }; /* bytes from which on a second thread pays */
 
-struct effect { /* what a scan says of one object */
-    uint32_t flags, parent, holder;
-};
-
 struct scanner {
     const struct mcr_engine *engine;
     uint64_t from, to; /* objects */
@@ -154,16 +150,17 @@ static void *scan_part(void *argument) {
     return NULL;
 }
 
-/* What was reached, and who held it, first counts. */
+/* What was reached, and who held it, first counts. The books are empty again afterwards. */
 static void apply(struct mcr_engine *engine, const struct scanner *scanner) {
     for (uint64_t i = 0; i < engine->object_count; i++) {
-        const struct effect *effect = &scanner->effects[i];
+        struct effect *effect = &scanner->effects[i];
         struct mcr_object *object = &engine->objects[i];
         if (effect->flags & ~object->flags & MCR_OBJECT_REACHED)
             object->parent = effect->parent;
         if ((effect->flags & MCR_OBJECT_IMMUTABLE) && object->holder == MCR_NONE)
             object->holder = effect->holder;
         object->flags |= effect->flags;
+        *effect = (struct effect){0};
     }
     engine->statistics.likely_pointers += scanner->likely_pointers;
     engine->statistics.pointers += scanner->ruled_pointers;
@@ -179,9 +176,18 @@ static uint64_t find_middle(const struct mcr_engine *engine) {
     return i;
 }
 
+struct effect *mcr_effects(struct mcr_engine *engine, uint64_t objects) {
+    if (2 * objects + 1 <= engine->effect_room)
+        return engine->effects;
+    mcr_unmap(engine->effects, engine->effect_room, sizeof *engine->effects);
+    engine->effects = mcr_zeroed(2 * objects + 1, sizeof *engine->effects);
+    engine->effect_room = engine->effects ? 2 * objects + 1 : 0;
+    return engine->effects;
+}
+
 void mcr_scan_objects(struct mcr_engine *engine) {
     uint64_t count = engine->object_count, middle = find_middle(engine);
-    struct effect *effects = mcr_zeroed(2 * count + 1, sizeof *effects);
+    struct effect *effects = mcr_effects(engine, count);
     struct scanner first = {.engine = engine, .to = middle, .effects = effects};
     struct scanner second = {.engine = engine, .from = middle, .to = count, .effects = effects + count};
     pthread_t thread;
@@ -197,5 +203,4 @@ void mcr_scan_objects(struct mcr_engine *engine) {
         scan_part(&first);
     apply(engine, &first);
     apply(engine, &second);
-    mcr_unmap(effects, 2 * count + 1, sizeof *effects);
 }

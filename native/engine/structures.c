@@ -14,6 +14,7 @@ enum { OLD_CHANGED = 1, NEW_CHANGED = 2, OPAQUE_MAX = 65536 };
 
 struct structures {
     struct mcr_engine *engine;
+    bool joins;        /* whether to join what points to each other, or only to see what has changed */
     uint32_t *leaders; /* by object: union-find over the pointers between struct chunks */
     uint8_t *changes;  /* by object; by leader in the end */
 };
@@ -72,10 +73,13 @@ static void compare(struct structures *one, const struct node *node, uint64_t of
 
 static void look_at_pointer(struct structures *one, const struct node *node, uint64_t offset, uint64_t tags) {
     uint64_t theirs = load_word(node->theirs + offset) & ~tags;
+    if (!one->joins) {
+        compare(one, node, offset, theirs, tags);
+        return;
+    }
     uint32_t target = may_point(one->engine, theirs) ? mcr_find_object(one->engine, theirs) : MCR_NONE;
     if (target != MCR_NONE && kind_of(one->engine, target) == node->kind)
         join(one, node->index, target);
-    compare(one, node, offset, theirs, tags);
 }
 
 static void look_at_words(struct structures *one, const struct node *node, uint64_t size) {
@@ -149,17 +153,38 @@ static void take_old(struct structures *one) {
     }
 }
 
+/* Only what N has, too, can have been changed by both. */
+static bool find_changes(struct structures *one) {
+    struct mcr_engine *engine = one->engine;
+    uint8_t all = 0;
+    for (uint32_t i = 0; i < engine->pair_count; i++) {
+        uint32_t index = engine->pairs[i].object;
+        if (!engine->pairs[i].merges || kind_of(engine, index) == NO_NODE)
+            continue;
+        look_at_node(one, index);
+        all |= one->changes[index];
+    }
+    return all == (OLD_CHANGED | NEW_CHANGED);
+}
+
+static void join_all(struct structures *one) {
+    struct mcr_engine *engine = one->engine;
+    one->joins = true;
+    for (uint64_t i = 0; i < engine->object_count; i++)
+        one->leaders[i] = (uint32_t)i;
+    for (uint64_t i = 0; i < engine->object_count; i++)
+        if (kind_of(engine, (uint32_t)i) != NO_NODE)
+            look_at_node(one, (uint32_t)i);
+}
+
 void mcr_structures_settle(struct mcr_engine *engine) {
-    struct structures one = {engine, malloc(engine->object_count * sizeof *one.leaders + 1),
-                             calloc(engine->object_count + 1, 1)};
+    struct structures one = {.engine = engine,
+                             .leaders = malloc(engine->object_count * sizeof *one.leaders + 1),
+                             .changes = calloc(engine->object_count + 1, 1)};
     if (!one.leaders || !one.changes) {
         engine->failure = -ENOMEM;
-    } else {
-        for (uint64_t i = 0; i < engine->object_count; i++)
-            one.leaders[i] = (uint32_t)i;
-        for (uint64_t i = 0; i < engine->object_count; i++)
-            if (kind_of(engine, (uint32_t)i) != NO_NODE)
-                look_at_node(&one, (uint32_t)i);
+    } else if (find_changes(&one)) {
+        join_all(&one);
         take_old(&one);
     }
     free(one.leaders);

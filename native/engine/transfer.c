@@ -5,8 +5,7 @@
  * everything else (globals, library data, moved chunks) becomes patches. Source: DESIGN sections 8 to 10.
  */
 #include "internal.h"
-
-enum { LARGE = 4096 }; /* bytes from which on it pays to look whether there is anything to do */
+#include <errno.h>
 
 static uint8_t *patch(struct mcr_engine *engine, uint64_t address, uint64_t size) {
     if (!mcr_grow(engine, &engine->patches, &engine->patch_room, engine->patch_count + 1, sizeof *engine->patches) ||
@@ -240,38 +239,6 @@ static void move_object(struct mcr_engine *engine, uint32_t index, const uint8_t
     engine->statistics.objects_moved++;
 }
 
-/* Nothing in it but aligned pointers and what stays as it is can change when an object keeps its place and form. */
-static bool changes_by_word(const struct mcr_engine *engine, uint32_t index) {
-    if (index == MCR_NONE)
-        return true;
-    const struct mcr_program *program = &engine->tables.programs[index];
-    for (uint32_t i = program->first; i < program->first + program->count; i++) {
-        const struct mcr_op *op = &engine->tables.ops[i];
-        bool aligned = op->old_offset % 8 == 0 && op->old_stride % 8 == 0;
-        bool is_tagged = op->code == MCR_OP_POINTER && (op->length || op->aux);
-        if (op->code == MCR_OP_ENUM || op->code == MCR_OP_DROPPED || op->code == MCR_OP_CHOICE || is_tagged)
-            return false;
-        if (!aligned && (op->code == MCR_OP_POINTER || op->code == MCR_OP_CODE || op->code == MCR_OP_LOOP))
-            return false;
-    }
-    return program->old_size % 8 == 0;
-}
-
-static bool may_change(const struct mcr_engine *engine, const struct mcr_object *object, const uint8_t *theirs) {
-    const struct mcr_tables *tables = &engine->tables;
-    uint32_t program = mcr_object_program(engine, object);
-    if (program != MCR_NONE &&
-        !(changes_by_word(engine, program) && changes_by_word(engine, tables->programs[program].tail_program)))
-        return true;
-    struct words words = mcr_words_of(engine, object->address, theirs, 0, object->size);
-    mcr_words_between(&words, engine->low < tables->image_start ? engine->low : tables->image_start,
-                      engine->high > tables->image_end ? engine->high : tables->image_end);
-    for (uint64_t value; mcr_words_next(&words, &value);)
-        if (mcr_may_lead_elsewhere(engine, value))
-            return true;
-    return false;
-}
-
 /* Same address, same layout: only words that point to what moved. */
 static void fix_object(struct mcr_engine *engine, uint32_t index, uint8_t *theirs) {
     const struct mcr_object *object = &engine->objects[index];
@@ -282,8 +249,6 @@ static void fix_object(struct mcr_engine *engine, uint32_t index, uint8_t *their
                       object->flags & MCR_OBJECT_RULED_OWNER);
         return;
     }
-    if (object->size >= LARGE && !may_change(engine, object, theirs))
-        return;
     uint64_t translated = engine->statistics.translated;
     struct conversion conversion = begin(engine, index, theirs);
     conversion.out = theirs;
@@ -352,6 +317,10 @@ static void check_homeless(struct mcr_engine *engine, uint32_t index, const uint
 
 static void transfer_object(struct mcr_engine *engine, uint32_t index) {
     const struct mcr_object *object = &engine->objects[index];
+    if (mcr_stays(engine, object)) {
+        engine->statistics.bytes_moved += object->size;
+        return;
+    }
     uint8_t *theirs = mcr_image_at(engine, MCR_IMAGE_THEIRS, object->address, object->size);
     if (!theirs || (object->flags & MCR_OBJECT_DROPPED))
         return;
@@ -392,6 +361,8 @@ int mcr_engine_transfer(struct mcr_engine *engine) {
     mcr_moved_learn(engine);
     mcr_structures_settle(engine);
     engine->touched_count = 0;
+    if (!mcr_still_learn(engine))
+        return -ENOMEM;
     if (has_handlers)
         transfer_readers(engine);
     engine->defers = false;
