@@ -65,6 +65,8 @@ bool mcr_still_learn(struct mcr_engine *engine) {
 
 bool mcr_stays(const struct mcr_engine *engine, const struct mcr_object *object) {
     uint32_t program = mcr_object_program(engine, object);
+    if (!engine->by_word) /* nothing has been learnt yet */
+        return false;
     if (object->pair != MCR_NONE || (object->flags & MCR_OBJECT_DROPPED) || !is_by_word(engine, program))
         return false;
     if (program != MCR_NONE && !is_by_word(engine, engine->tables.programs[program].tail_program))
