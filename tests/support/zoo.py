@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,12 +148,24 @@ class Zoo:
         words = self._ask("r").split()
         return ZooReport(*map(int, words[1::2]))
 
-    def await_work(self, more_than: int) -> ZooReport:
-        """A report once it has done more work than so much; the last one if it does not get there in time."""
+    def work(self) -> int:
+        """Pieces of work done."""
+        return self.report().work
+
+    def await_work(self, more_than: int) -> int:
+        """The same once there are more than so many; the last number if it does not get there in time."""
         deadline = time.monotonic() + TIMEOUT_S
-        while (report := self.report()).work <= more_than and time.monotonic() < deadline:
+        while (work := self.work()) <= more_than and time.monotonic() < deadline:
             time.sleep(0.002)
-        return report
+        return work
+
+    def complaints(self) -> Iterator[str]:
+        """What it has seen that it should not."""
+        report = self.report()
+        if report.eintr:
+            yield f"it saw {report.eintr} calls that were interrupted"
+        if report.wrong:
+            yield f"{report.wrong} of its own checks failed"
 
     def end(self) -> None:
         """SIGKILL, as a crash would end it."""

@@ -19,7 +19,7 @@ from gdb_mcr.update.api import NoProgress
 from gdb_mcr.update.session import Session
 from gdb_mcr.update.updater import Updater
 from tests.support.fingerprint import debugger_traces
-from tests.support.zoo import Peer, SlowReader, Zoo, ZooReport, build_zoo, feeder, silent
+from tests.support.zoo import Peer, SlowReader, Zoo, build_zoo, feeder, silent
 
 DEADLINE_S = 5.0
 TOLD_DEADLINE_S = 0.25
@@ -115,7 +115,7 @@ def try_case(case: ZooCase, directory: Path, attempts: int, seed: int) -> ZooOut
             for _ in range(life):
                 time.sleep(0 if case.at_once else dice.uniform(0.0, 0.02))
                 _try_once(case, animal, session, outcome)
-            outcome.problems += _last_words(animal)
+            outcome.problems += animal.complaints()
     return outcome
 
 
@@ -130,7 +130,7 @@ def opened(animal: Zoo) -> Iterator[Session]:
 
 
 def _try_once(case: ZooCase, animal: Zoo, session: Session, outcome: ZooOutcome) -> None:
-    before = animal.report()
+    before = animal.work()
     outcome.attempts += 1
     deadline_s = case.deadline_s or (TOLD_DEADLINE_S if case.told else DEADLINE_S)
     began = time.monotonic()
@@ -159,18 +159,10 @@ def _at_rest(case: ZooCase, animal: Zoo) -> Iterator[str]:
         yield f"{MONEY - money} of the money is gone"
 
 
-def _unharmed(case: ZooCase, animal: Zoo, before: ZooReport) -> Iterator[str]:
-    if case.moves and animal.await_work(before.work).work <= before.work:
+def _unharmed(case: ZooCase, animal: Zoo, before: int) -> Iterator[str]:
+    if case.moves and animal.await_work(before) <= before:
         yield "its work does not go on"
     yield from debugger_traces(animal.pid)
-
-
-def _last_words(animal: Zoo) -> Iterator[str]:
-    report = animal.report()
-    if report.eintr:
-        yield f"it saw {report.eintr} calls that were interrupted"
-    if report.wrong:
-        yield f"{report.wrong} of its own checks failed"
 
 
 MONEY = 1_000_000

@@ -12,20 +12,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from gdb_mcr.errors import McrError
 from gdb_mcr.proc.children import children
 from gdb_mcr.proc.status import status
 from gdb_mcr.proc.tasks import tasks
 from gdb_mcr.update.recorded import find_recorded
-from tests.support.descendants import adopting, wait_for_leftovers
+from tests.support.descendants import adopting, descendants, wait_for_leftovers
 from tests.support.fingerprint import text_changes
 from tests.support.zoo import ROOT, TIMEOUT_S, Zoo, build_zoo
 from tests.support.zoo_cases import ZooCase
@@ -34,6 +34,31 @@ RECOVERY_S = 1.5
 """Seconds in which everything must run again: a hold lasts one, and its threads look now and then."""
 
 _SPREAD_S = 0.05  # an attempt takes about half of it
+
+
+class Subject(Protocol):
+    """A server at work: a `Zoo` or a `pushed_servers.Pushed`."""
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        ...
+
+    def end(self) -> None:
+        """SIGKILL, as a crash would end it."""
+        ...
+
+    def work(self) -> int:
+        """How much it has done."""
+        ...
+
+    def await_work(self, more_than: int) -> int:
+        """The same once it has done more than so much, or when it does not in time."""
+        ...
+
+    def complaints(self) -> Iterator[str]:
+        """What the server or its clients have seen that they should not."""
+        ...
 
 
 class Victim(Enum):
@@ -108,26 +133,34 @@ class Controller:
         return ""
 
 
-def kill_around(case: ZooCase, victim: Victim, directory: Path, kills: int, seed: int) -> KillOutcome:
-    """So many kills while one program after the other is brought to rest again and again."""
-    outcome, dice = KillOutcome(), random.Random(f"{case.name} {victim.value} {seed}")
-    binary = build_zoo(case.program, directory)
+def kill_around(
+    name: str, make: Callable[[], AbstractContextManager[Subject]], victim: Victim, kills: int, seed: int
+) -> KillOutcome:
+    """So many kills while a server is brought to rest again and again; it is made anew when it was killed itself."""
+    outcome, dice = KillOutcome(), random.Random(f"{name} {victim.value} {seed}")
     with adopting():
         while outcome.kills < kills:
-            with ExitStack() as stack:
-                animal = stack.enter_context(Zoo(binary, case.mode, case.peer()))
-                animal.open_gate()
-                animal.await_work(0)
+            with make() as subject:
                 if victim is Victim.SERVER:
-                    _kill_server(animal, dice, outcome)
+                    _kill_server(subject, dice, outcome)
                 else:
-                    _kill_helpers(animal, victim, dice, outcome, kills)
+                    _kill_helpers(subject, victim, dice, outcome, kills)
     return outcome
 
 
-def _kill_helpers(animal: Zoo, victim: Victim, dice: random.Random, outcome: KillOutcome, kills: int) -> None:
+@contextmanager
+def at_work(case: ZooCase, directory: Path) -> Iterator[Subject]:
+    """A program of the zoo behind its open gate."""
+    with Zoo(build_zoo(case.program, directory), case.mode, case.peer()) as animal:
+        animal.open_gate()
+        animal.await_work(0)
+        yield animal
+
+
+def _kill_helpers(subject: Subject, victim: Victim, dice: random.Random, outcome: KillOutcome, kills: int) -> None:
+    known = descendants()
     while outcome.kills < kills:
-        with Controller(animal.pid) as controller:
+        with Controller(subject.pid) as controller:
             for _ in range(10 if victim is Victim.DEBUGGER else 1):
                 controller.await_attempt()
                 time.sleep(dice.uniform(0.0, _SPREAD_S))
@@ -139,60 +172,56 @@ def _kill_helpers(animal: Zoo, victim: Victim, dice: random.Random, outcome: Kil
                     controller.process.send_signal(signal.SIGSTOP)  # so that only the server's own doing is seen
                 else:
                     controller.process.kill()
-                problems = [*_recovery(animal, outcome)]
+                problems = [*_recovery(subject, outcome)]
                 controller.process.send_signal(signal.SIGCONT)
                 outcome.problems += [f"kill {outcome.kills}: {one}" for one in problems]
                 if outcome.kills >= kills:
                     break
-        left, _ = wait_for_leftovers(_family(animal), RECOVERY_S)
+        left, _ = wait_for_leftovers([*known, *children(subject.pid)], RECOVERY_S)
         outcome.problems += [f"kill {outcome.kills}: left over: {left}"] if left else []
 
 
-def _kill_server(animal: Zoo, dice: random.Random, outcome: KillOutcome) -> None:
-    with Controller(animal.pid) as controller:
+def _kill_server(subject: Subject, dice: random.Random, outcome: KillOutcome) -> None:
+    known = descendants()
+    with Controller(subject.pid) as controller:
         controller.await_attempt()
         time.sleep(dice.uniform(0.0, _SPREAD_S))
         outcome.kills += 1
-        animal.end()
+        subject.end()
         message = controller.error()
         outcome.messages.add(_general(message))
-        if f"process {animal.pid}" not in message:
+        if f"process {subject.pid}" not in message:
             outcome.problems.append(f"kill {outcome.kills}: it only says: {message}")
         if controller.process.wait(TIMEOUT_S) != 3:
             outcome.problems.append(f"kill {outcome.kills}: the controller ended with {controller.process.returncode}")
-    left, _ = wait_for_leftovers(_family(animal), RECOVERY_S)
+    left, _ = wait_for_leftovers([*known, *children(subject.pid)], RECOVERY_S)
     outcome.problems += [f"kill {outcome.kills}: left over: {left}"] if left else []
 
 
 # Of the server: no stop, no tracer, no hold, no changed code, and its work goes on.
-def _recovery(animal: Zoo, outcome: KillOutcome) -> Iterator[str]:
+def _recovery(subject: Subject, outcome: KillOutcome) -> Iterator[str]:
     began = time.monotonic()
-    while (harm := [*_harm(animal)]) and time.monotonic() < began + RECOVERY_S:
+    while (harm := [*_harm(subject)]) and time.monotonic() < began + RECOVERY_S:
         time.sleep(0.002)
     yield from harm
-    before = animal.report()
-    after = animal.await_work(before.work)
+    before = subject.work()
+    after = subject.await_work(before)
     outcome.recoveries.append(time.monotonic() - began)
-    if after.work <= before.work:
+    if after <= before:
         yield "its work does not go on"
-    if after.eintr or after.wrong:
-        yield f"it says {after}"
-    yield from text_changes(animal.pid)
+    yield from subject.complaints()
+    yield from text_changes(subject.pid)
 
 
-def _harm(animal: Zoo) -> Iterator[str]:
-    stopped = {tid: one.state for tid, one in tasks(animal.pid).items() if one.state in "tT"}
+def _harm(subject: Subject) -> Iterator[str]:
+    stopped = {tid: one.state for tid, one in tasks(subject.pid).items() if one.state in "tT"}
     if stopped:
         yield f"threads stand in a stop: {stopped}"
-    if tracer := status(animal.pid).tracer:
+    if tracer := status(subject.pid).tracer:
         yield f"process {tracer} traces it"
-    control = find_recorded(animal.pid).control()
+    control = find_recorded(subject.pid).control()
     if control.hold and control.hold_deadline_ns > time.monotonic_ns():
         yield "its threads are held"
-
-
-def _family(animal: Zoo) -> Sequence[int]:
-    return [animal.pid, *children(animal.pid)]
 
 
 def _general(message: str) -> str:
