@@ -30,7 +30,7 @@ TIMEOUT = Argument("--timeout", Kind.SECONDS, "roll back if it has not committed
 YES_TO = Argument(
     "--yes-to",
     Kind.FINDING,
-    "override this finding, and no other; may be given several times. R6, R7 and R8 cannot be overridden",
+    "override this finding, and no other; may be given several times. R6, R7, R8 and R15 cannot be overridden",
     repeat=True,
 )
 POLICY = Argument(

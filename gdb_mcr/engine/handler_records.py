@@ -12,6 +12,9 @@ REGISTERS = 64
 NO_REGISTER = 255
 """MCR_NO_REGISTER: a step's offset is `at` alone."""
 
+MAX_ARGUMENTS = 6
+"""MCR_MAX_ARGUMENTS, of a library function."""
+
 MAX_STEPS = 1 << 16
 """MCR_MAX_STEPS, of one handler."""
 
@@ -61,6 +64,7 @@ class StepCode(IntEnum):
     JUMP = 39
     JUMP_ZERO = 40
     BOUND = 41
+    CALL = 42
 
 
 class Form(IntFlag):
@@ -84,6 +88,8 @@ class HandlerFailure(IntEnum):
     NUMBER = 7
     NESTED = 8
     LENGTH = 9
+    LIBRARY = 10
+    CRASH = 11
 
 
 class StepRow(ctypes.Structure):

@@ -292,6 +292,12 @@ class Patch(ctypes.Structure):
     _fields_ = (("address", c_uint64), ("size", c_uint64), ("offset", c_uint64))
 
 
+class Wanted(ctypes.Structure):
+    """struct mcr_wanted."""
+
+    _fields_ = (("address", c_uint64), ("size", c_uint64))
+
+
 class Hit(ctypes.Structure):
     """struct mcr_hit."""
 

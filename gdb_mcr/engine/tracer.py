@@ -34,6 +34,7 @@ from gdb_mcr.engine.records import (
     Symbol,
     Tables,
     Touched,
+    Wanted,
 )
 from gdb_mcr.errors import McrError
 from gdb_mcr.units import Range
@@ -56,6 +57,11 @@ _PROTOTYPES: dict[str, Prototype] = {
     "mcr_engine_trace": (ctypes.c_int, (_HANDLE,)),
     "mcr_engine_outgrown": (ctypes.c_uint64, (_HANDLE, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64)),
     "mcr_engine_new_size": (ctypes.c_uint64, (_HANDLE, ctypes.c_uint32)),
+    "mcr_engine_set_functions": (ctypes.c_int, (_HANDLE, ctypes.c_void_p, ctypes.c_uint32)),
+    "mcr_engine_prepare": (ctypes.c_int, (_HANDLE,)),
+    "mcr_engine_wanted": (ctypes.c_void_p, (_HANDLE, _COUNT)),
+    "mcr_engine_freed": (ctypes.c_void_p, (_HANDLE, _COUNT)),
+    "mcr_engine_message": (ctypes.c_char_p, (_HANDLE, ctypes.c_uint32)),
     "mcr_engine_transfer": (ctypes.c_int, (_HANDLE,)),
     "mcr_engine_find": (ctypes.c_uint32, (_HANDLE, ctypes.c_uint64)),
     "mcr_engine_translate": (ctypes.c_uint64, (_HANDLE, ctypes.c_uint64)),
@@ -237,6 +243,33 @@ class Tracer:
         ]
         status = self._library.mcr_engine_add_chunks(self._handle, len(addresses), *columns, *numbers, len(site_flags))
         self._check(status, "adding chunks")
+
+    def set_functions(self, addresses: Sequence[int]) -> None:
+        """Functions of a handler library, by the number that steps call them by. Before the tables."""
+        rows = (ctypes.c_void_p * max(1, len(addresses)))(*addresses)
+        self._alive.append(rows)
+        self._check(self._library.mcr_engine_set_functions(self._handle, rows, len(addresses)), "taking functions")
+
+    def prepare(self) -> list[int]:
+        """Sizes of what library functions want in N, in bytes. After tracing; `give` it before the transfer."""
+        self._check(self._library.mcr_engine_prepare(self._handle), "asking what memory handlers want")
+        return [one.size for one in self._view("mcr_engine_wanted", Wanted)]
+
+    def give(self, addresses: Sequence[int]) -> None:
+        """Where in N the memory is that `prepare` told of."""
+        for row, address in zip(self._view("mcr_engine_wanted", Wanted), addresses, strict=True):
+            row.address = address
+
+    def freed(self) -> list[int]:
+        """Chunks of O that library functions need no copy of. After the transfer."""
+        count = ctypes.c_uint64()
+        address = self._library.mcr_engine_freed(self._handle, ctypes.byref(count))
+        return list((ctypes.c_uint64 * count.value).from_address(address)) if count.value else []
+
+    def message(self, number: int) -> str:
+        """What a library function said when it failed."""
+        text: bytes = self._library.mcr_engine_message(self._handle, number)
+        return text.decode(errors="replace")
 
     def index(self) -> None:
         """Sorts the objects and builds the address index. :raises EngineError: two objects overlap."""

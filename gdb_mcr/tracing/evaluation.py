@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import assert_never
 
 from gdb_mcr.engine.handler_records import Form, StepCode
@@ -99,7 +100,7 @@ class Evaluator:
             case Conditional():
                 return self._conditional(one)
             case Call():
-                raise NotImplementedError("calls are refused when annotations are checked")
+                return self._writer.call(one.function, [partial(self.value, argument) for argument in one.arguments])
             case _:
                 assert_never(one)
 

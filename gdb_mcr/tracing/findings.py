@@ -25,6 +25,7 @@ FAILURES = {
     HandlerFailure.LONG: "its loops go on for too long",
     HandlerFailure.NUMBER: "a floating point number too large for any integer",
     HandlerFailure.LENGTH: "an array that is longer than the memory it is in",
+    HandlerFailure.CRASH: "a function of the handler library crashed",
     HandlerFailure.NESTED: "handlers convert parts that have handlers which convert parts, too deep",
 }
 """Why a transfer handler ended early, in the user's terms."""
@@ -122,7 +123,8 @@ class FindingWriter:
         return function.name if function is not None else f"{address:#x}"
 
     def _handler_failed(self, event: Event) -> Finding:
-        why = FAILURES[HandlerFailure(event.value)]
+        failure = HandlerFailure(event.value & 0xFF)
+        why = FAILURES.get(failure) or self._transfer.tracer.message(event.value >> 8)
         return self._by_handler(event, f"cannot be computed for {self._field(event)}: {why}")
 
     def _handled_range(self, event: Event) -> Finding:

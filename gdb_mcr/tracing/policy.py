@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from gdb_mcr.engine.records import OpFlag, ShapeFlag
 from gdb_mcr.model.annotation import Annotations
@@ -40,6 +41,8 @@ class Policy:
     """Pointers of O to memory that never holds pointers: `Type.field`, `variable`."""
     handlers: tuple[Handler, ...] = ()
     facts: tuple[MemoryFact, ...] = ()
+    library: Path | None = None
+    """Where the functions that handlers call are."""
 
     @staticmethod
     def of(annotations: Annotations) -> Policy:
@@ -57,6 +60,7 @@ class Policy:
             plain_fields=frozenset(place.key for place in annotations.plain_pointers),
             handlers=annotations.handlers,
             facts=annotations.facts,
+            library=annotations.library,
         )
 
     def shape_flags(self, one: DataType) -> ShapeFlag:

@@ -6,8 +6,17 @@ Source: `native/engine/handlers.h`.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable, Sequence
 
-from gdb_mcr.engine.handler_records import MAX_STEPS, NO_REGISTER, REGISTERS, HandlerRow, StepCode, StepRow
+from gdb_mcr.engine.handler_records import (
+    MAX_ARGUMENTS,
+    MAX_STEPS,
+    NO_REGISTER,
+    REGISTERS,
+    HandlerRow,
+    StepCode,
+    StepRow,
+)
 from gdb_mcr.errors import InvalidAnnotations
 from gdb_mcr.source import Problem, Span
 
@@ -23,8 +32,16 @@ class StepTable:
         self.handlers: list[HandlerRow] = []
         self.names: list[str] = []
         """By handler: the type, variable or field that it is about."""
+        self.functions: list[str] = []
+        """Of a handler library, by the number that steps call them by."""
         self.spans: list[Span] = []
         """By step: the statement that it is part of."""
+
+    def function(self, name: str) -> int:
+        """The number of a library function."""
+        if name not in self.functions:
+            self.functions.append(name)
+        return self.functions.index(name)
 
     def handler_of(self, step: int) -> int:
         """Which handler a step belongs to."""
@@ -81,6 +98,20 @@ class StepWriter:
         self._table.steps.append(row)
         self._table.spans.append(self.span)
         return row
+
+    def call(self, function: str, arguments: Sequence[Callable[[], int]]) -> int:
+        """A new register with what a library function gives for the arguments, which are evaluated in their order."""
+        self._check(len(arguments) <= MAX_ARGUMENTS, f"calling {function} with more than {MAX_ARGUMENTS} arguments")
+        to, mark = self.register(), self.mark
+        places = [self.register() for _ in arguments]
+        for place, argument in zip(places, arguments, strict=True):
+            inner = self.mark
+            self.emit(StepCode.MOVE, place, argument())
+            self.release(inner)
+        number = self._table.function(function)
+        self.emit(StepCode.CALL, to, places[0] if places else to, len(places), at=number)
+        self.release(mark)
+        return to
 
     def constant(self, value: int) -> int:
         """A new register with this value."""

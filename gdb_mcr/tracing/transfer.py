@@ -9,6 +9,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from gdb_mcr.engine.handler_library import function_addresses
 from gdb_mcr.engine.records import (
     KIND_SHIFT,
     NONE,
@@ -96,6 +97,8 @@ class StateTransfer:
         """Does ahead of time, before O stands still, what depends on the programs alone."""
         variables = global_variables(self.old.executable.program)
         compile_handlers(self.compiler, self.steps, self.old.executable, self.new.executable.program)
+        if self.steps.functions and self._policy.library is not None:
+            self.tracer.set_functions(function_addresses(self._policy.library, self.steps.functions))
         self._tables.handlers, self._tables.steps = self.steps.handlers, self.steps.steps
         self._compile_types(variables)
         for variable in variables:
@@ -151,6 +154,16 @@ class StateTransfer:
             Pair(address=growth.address, new_address=new_address, new_size=growth.new_size, program=program)
         )
 
+    def wanted(self) -> list[int]:
+        """Sizes of what handlers want to allocate in N, in bytes; answer with `give`."""
+        self._pair_typed_chunks()
+        self.tracer.set_pairs(self._pairs)
+        return self.tracer.prepare() if self.steps.functions else []
+
+    def give(self, addresses: Sequence[int]) -> None:
+        """Says where in N the memory is that handlers want."""
+        self.tracer.give(addresses)
+
     def transfer(self) -> list[Write]:
         """Merges and converts everything; results for unmoved chunks are in the THEIRS image, the rest is returned."""
         self._pair_typed_chunks()
@@ -160,11 +173,12 @@ class StateTransfer:
         return [Write(patch.address, data[patch.offset : patch.offset + patch.size]) for patch in self.tracer.patches()]
 
     def dead_originals(self) -> list[int]:
-        """Chunks of O whose contents stand elsewhere in N: nothing leads to where they were, or the audit refuses."""
+        """Chunks of O that N needs no copy of: nothing leads to where they were, or the audit refuses."""
         objects = self.tracer.objects()
         moved = [one.address for one in self._pairs if one.new_address not in (0, one.address)]
         found = ((address, self.tracer.find(address)) for address in moved)
-        return [address for address, index in found if index is not None and _is_chunk_at(objects[index], address)]
+        left = [address for address, index in found if index is not None and _is_chunk_at(objects[index], address)]
+        return [*left, *self.tracer.freed()]
 
     # ---- types
 

@@ -38,7 +38,7 @@ from gdb_mcr.model.strategy import Strategy
 ProgramRef = int | Path
 """A program, named by the pid of a server that runs it or by its file."""
 
-NEVER_OVERRIDDEN = frozenset({"R6", "R7", "R8"})
+NEVER_OVERRIDDEN = frozenset({"R6", "R7", "R8", "R15"})
 """Kinds of findings that ``--yes-to`` does not override (DESIGN section 11)."""
 
 

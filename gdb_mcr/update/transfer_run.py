@@ -116,6 +116,7 @@ class TransferRun:
             self._own_fds(),
         )
         self._place_growths(self._transfer.growths())
+        self._give_wanted(self._transfer.wanted())
         self._writes = self._transfer.transfer()
         if self._early is not None:
             self._early.spoil(self._tracer.touched())
@@ -200,6 +201,12 @@ class TransferRun:
         for growth, address in zip(growths, addresses, strict=True):
             self._transfer.place(growth, address)
         self._growths = addresses
+
+    # What transfer handlers make in N.
+    def _give_wanted(self, sizes: Sequence[int]) -> None:
+        addresses = self._ends.process.channel.allocate(sizes) if sizes else []
+        self._transfer.give(addresses)
+        self._growths = [*self._growths, *addresses]
 
     def _read_old(self, address: int, size: int) -> bytes | None:
         try:

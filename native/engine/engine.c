@@ -90,6 +90,7 @@ void mcr_engine_destroy(struct mcr_engine *engine) {
     free(engine->patch_bytes);
     free(engine->scratch);
     free(engine->by_word);
+    mcr_library_free(engine->library);
     free(engine->readers);
     free(engine->given_up);
     free(engine->stores);

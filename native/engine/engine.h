@@ -301,7 +301,20 @@ MCR_EXPORT uint64_t mcr_engine_outgrown(struct mcr_engine *engine, uint32_t *obj
                                         uint64_t capacity);
 /* The size in N of one object: converted elements plus tail. */
 MCR_EXPORT uint64_t mcr_engine_new_size(struct mcr_engine *engine, uint32_t object);
+/* Functions of a handler library, by the number that steps call them by; before the tables. */
+MCR_EXPORT int mcr_engine_set_functions(struct mcr_engine *engine, void *const *functions, uint32_t count);
+/* After tracing: runs the handlers that call library functions to learn what memory of N's they want. Before the transfer
+ * `address` must be set in each. */
+struct mcr_wanted {
+    uint64_t address, size;
+};
+MCR_EXPORT int mcr_engine_prepare(struct mcr_engine *engine);
+MCR_EXPORT struct mcr_wanted *mcr_engine_wanted(struct mcr_engine *engine, uint64_t *count);
 MCR_EXPORT int mcr_engine_transfer(struct mcr_engine *engine);
+/* After the transfer: chunks of O's that library functions need no copy of. */
+MCR_EXPORT const uint64_t *mcr_engine_freed(struct mcr_engine *engine, uint64_t *count);
+/* What a library function said when it failed. */
+MCR_EXPORT const char *mcr_engine_message(struct mcr_engine *engine, uint32_t number);
 /* Where a pointer of O points in N: a word that the kernel holds (epoll data). Unknown targets stay as they are. */
 MCR_EXPORT uint64_t mcr_engine_translate(struct mcr_engine *engine, uint64_t value);
 MCR_EXPORT uint32_t mcr_engine_find(struct mcr_engine *engine, uint64_t address);

@@ -4,7 +4,8 @@
  * Registers exist, jumps lead into the handler, its end cannot be run over, and offsets that are known beforehand lie
  * inside the object. Source: DESIGN section 13.
  */
-#include "internal.h"
+#include "../mcr_handlers.h"
+#include "library.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -58,6 +59,9 @@ static bool is_valid(const struct mcr_engine *engine, const struct mcr_handler *
     case MCR_STEP_STORE_BITS:
         return is_register(handler, step->left, true) && is_bit_field(step) &&
                is_inside(step, ((step->value & 0xff) + step->right + 7) / 8, handler->new_size);
+    case MCR_STEP_CALL:
+        return engine->library && step->at < engine->library->count && step->right <= MCR_MAX_ARGUMENTS &&
+               (uint32_t)step->left + step->right <= handler->registers;
     case MCR_STEP_READ:
         return left && is_form(step->right);
     case MCR_STEP_CONVERT:
@@ -94,28 +98,30 @@ static bool is_sound(const struct mcr_engine *engine, const struct mcr_handler *
     return last == MCR_STEP_END || last == MCR_STEP_JUMP;
 }
 
-/* `depth`: of handlers inside handlers; handler.c does not follow them for ever either. */
-static bool reads_memory(const struct mcr_engine *engine, uint32_t first, uint32_t count, uint32_t depth) {
+/* NEEDS_* of the handlers of these ops. `depth`: of handlers inside handlers; handler.c does not follow them for ever. */
+static uint8_t needs_of_ops(const struct mcr_engine *engine, uint32_t first, uint32_t count, uint32_t depth) {
+    uint8_t needs = 0;
     for (uint32_t i = first; i < first + count; i++) {
         const struct mcr_op *op = &engine->tables.ops[i];
         if (op->code != MCR_OP_HANDLER && op->code != MCR_OP_CHOICE)
             continue;
         const struct mcr_handler *handler = &engine->tables.handlers[op->aux];
         const struct mcr_step *steps = engine->tables.steps + handler->first;
-        for (uint32_t k = 0; k < handler->count; k++)
-            if (steps[k].code == MCR_STEP_READ || depth == MAX_DEPTH ||
-                (steps[k].code == MCR_STEP_CONVERT &&
-                 reads_memory(engine, steps[k].at, (uint32_t)steps[k].value, depth + 1)))
-                return true;
+        for (uint32_t k = 0; k < handler->count; k++) {
+            needs |= steps[k].code == MCR_STEP_READ ? NEEDS_OTHERS : 0;
+            needs |= steps[k].code == MCR_STEP_CALL ? NEEDS_LIBRARY : 0;
+            if (steps[k].code == MCR_STEP_CONVERT)
+                needs |= depth == MAX_DEPTH ? NEEDS_OTHERS
+                                            : needs_of_ops(engine, steps[k].at, (uint32_t)steps[k].value, depth + 1);
+        }
     }
-    return false;
+    return needs;
 }
 
-static bool program_reads(const struct mcr_engine *engine, uint32_t index) {
+static uint8_t needs_of_program(const struct mcr_engine *engine, uint32_t index) {
     const struct mcr_program *program = &engine->tables.programs[index];
-    if (reads_memory(engine, program->first, program->count, 0))
-        return true;
-    return program->tail_program != MCR_NONE && program_reads(engine, program->tail_program);
+    uint8_t needs = needs_of_ops(engine, program->first, program->count, 0);
+    return program->tail_program == MCR_NONE ? needs : needs | needs_of_program(engine, program->tail_program);
 }
 
 static int learn_readers(struct mcr_engine *engine) {
@@ -126,7 +132,7 @@ static int learn_readers(struct mcr_engine *engine) {
     if (!engine->readers || !engine->given_up)
         return -ENOMEM;
     for (uint32_t i = 0; i < engine->tables.program_count && engine->tables.handler_count; i++)
-        engine->readers[i] = program_reads(engine, i);
+        engine->readers[i] = needs_of_program(engine, i);
     return 0;
 }
 

@@ -66,6 +66,7 @@ enum mcr_step_code {
     MCR_STEP_JUMP = 39,      /* to step `at` of the handler */
     MCR_STEP_JUMP_ZERO = 40, /* the same if left is zero */
     MCR_STEP_BOUND = 41,     /* fails unless left < value, unsigned */
+    MCR_STEP_CALL = 42, /* to = function `at` of the handler library, of `right` arguments from register `left` on */
     MCR_STEP_CODES
 };
 
@@ -99,7 +100,9 @@ enum mcr_handler_failure {
     MCR_HANDLER_LONG = 6,     /* more rounds than it may take */
     MCR_HANDLER_NUMBER = 7,   /* a floating point number that no integer can be */
     MCR_HANDLER_NESTED = 8,   /* handlers inside handlers inside handlers */
-    MCR_HANDLER_LENGTH = 9    /* an array is said to be longer than the memory that it is in */
+    MCR_HANDLER_LENGTH = 9,   /* an array is said to be longer than the memory that it is in */
+    MCR_HANDLER_LIBRARY = 10, /* a library function says so; its message's number is the value's bits from 8 on */
+    MCR_HANDLER_CRASH = 11    /* a library function crashed */
 };
 
 #endif

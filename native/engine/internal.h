@@ -107,7 +107,7 @@ struct mcr_engine {
     uint8_t *scratch;
     uint64_t scratch_room;
     uint8_t *by_word;       /* by program: still.c */
-    uint8_t *readers;       /* by program: its handlers read O's memory outside the object */
+    uint8_t *readers;       /* by program: NEEDS_* of its handlers */
     bool *given_up;         /* by handler: its loops went on for too long, it is not run again */
     uint32_t handler_depth; /* of handlers that run inside handlers */
     struct store *stores;
@@ -115,6 +115,7 @@ struct mcr_engine {
     uint8_t *sides; /* N's object as made of O's, and of the base's */
     uint64_t sides_room;
     bool defers;
+    struct library *library; /* library.h; NULL: there is none */
     struct deferred_result *results;
     uint64_t result_count, result_room;
     uint8_t *result_bytes;
@@ -133,6 +134,11 @@ enum {
     INTEREST_FLEXIBLE = 4,
     INTEREST_KNOWN = 8,
     INTEREST_WORDS = 16 /* all of its bytes are words to be scanned */
+};
+
+enum {
+    NEEDS_OTHERS = 1, /* reads O's memory outside the object */
+    NEEDS_LIBRARY = 2
 };
 
 static inline uint32_t object_kind(const struct mcr_object *object) { return object->flags >> MCR_OBJECT_KIND_SHIFT; }
@@ -226,6 +232,13 @@ enum landing mcr_translate(struct mcr_engine *engine, uint64_t value, uint64_t *
 enum landing mcr_translate_opaque(struct mcr_engine *engine, uint64_t value, bool ruled, uint64_t *ret);
 bool mcr_map_offset(const struct mcr_engine *engine, const struct mcr_object *object, uint64_t offset, uint64_t *ret);
 uint32_t mcr_object_program(const struct mcr_engine *engine, const struct mcr_object *object);
+
+/* transfer.c: room for bytes of N, valid until the next call */
+uint8_t *mcr_patch_add(struct mcr_engine *engine, uint64_t address, uint64_t size);
+
+/* library.c */
+struct library;
+void mcr_library_free(struct library *library);
 
 /* moved.c */
 void mcr_moved_learn(struct mcr_engine *engine);

@@ -3,7 +3,7 @@
  *
  * What handler_verify.c has seen beforehand is not looked at again; the rest ends the run. Source: DESIGN section 13.
  */
-#include "machine.h"
+#include "library.h"
 
 static double as_double(uint64_t bits) {
     double value;
@@ -40,7 +40,7 @@ static inline uint64_t load(const uint8_t *bytes, uint32_t form) {
 }
 
 /* Bytes at an address of O; the object that holds them is kept at hand. */
-static const uint8_t *memory_at(struct machine *m, uint64_t address, uint32_t size) {
+const uint8_t *mcr_machine_memory(struct machine *m, uint64_t address, uint64_t size) {
     if (m->image == MCR_IMAGE_BASE)
         return mcr_image_at(m->engine, MCR_IMAGE_BASE, address, size);
     if (address < m->start || address >= m->end) {
@@ -90,7 +90,7 @@ static uint32_t load_own(struct machine *m, const struct mcr_step *step, const u
 }
 
 static uint32_t read_memory(struct machine *m, const struct mcr_step *step, uint64_t address) {
-    const uint8_t *bytes = memory_at(m, address, step->right & MCR_FORM_BYTES);
+    const uint8_t *bytes = mcr_machine_memory(m, address, step->right & MCR_FORM_BYTES);
     if (!bytes)
         return MCR_HANDLER_POINTER;
     m->registers[step->to] = load(bytes, step->right);
@@ -284,6 +284,9 @@ uint32_t mcr_machine_run(struct machine *m) {
         case MCR_STEP_FLOAT_TO:
         case MCR_STEP_FLOAT_TO_UNSIGNED:
             failure = float_to_integer(&r[step->to], as_double(left), step->code == MCR_STEP_FLOAT_TO);
+            break;
+        case MCR_STEP_CALL:
+            failure = mcr_library_call(m, step);
             break;
         case MCR_STEP_BOUND:
             failure = left < (uint64_t)step->value ? MCR_HANDLER_DONE : MCR_HANDLER_INDEX;

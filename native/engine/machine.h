@@ -21,6 +21,9 @@ struct machine { /* `registers` comes last: only those that the handler uses nee
     uint64_t registers[MCR_REGISTERS];
 };
 
+/* `size` bytes at an address of O, all in one object; NULL if they are not. */
+const uint8_t *mcr_machine_memory(struct machine *machine, uint64_t address, uint64_t size);
+
 /* Runs to the end, or to a failure (enum mcr_handler_failure); `failed` is then the step that failed. */
 uint32_t mcr_machine_run(struct machine *machine);
 

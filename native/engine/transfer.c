@@ -4,10 +4,10 @@
  * Objects that keep their address are rewritten inside the THEIRS image, which the caller then copies to N as it is;
  * everything else (globals, library data, moved chunks) becomes patches. Source: DESIGN sections 8 to 10.
  */
-#include "internal.h"
+#include "library.h"
 #include <errno.h>
 
-static uint8_t *patch(struct mcr_engine *engine, uint64_t address, uint64_t size) {
+uint8_t *mcr_patch_add(struct mcr_engine *engine, uint64_t address, uint64_t size) {
     if (!mcr_grow(engine, &engine->patches, &engine->patch_room, engine->patch_count + 1, sizeof *engine->patches) ||
         !mcr_grow(engine, &engine->patch_bytes, &engine->patch_bytes_room, engine->patch_size + size, 1))
         return NULL;
@@ -36,7 +36,6 @@ static void put_in_place(struct mcr_engine *engine, uint64_t address, uint8_t *p
 }
 
 static void put_deferred(struct mcr_engine *engine) {
-    engine->defers = false;
     for (uint64_t i = 0; i < engine->result_count; i++) {
         const struct deferred_result *one = &engine->results[i];
         put_in_place(engine, one->address, one->place, engine->result_bytes + one->offset, one->size);
@@ -56,7 +55,7 @@ static void patch_differences(struct mcr_engine *engine, uint64_t address, const
         uint64_t end = start + step;
         while (end < size && memcmp(out + end, ours + end, size - end < 8 ? size - end : 8) != 0)
             end += size - end < 8 ? size - end : 8;
-        uint8_t *bytes = patch(engine, address + start, end - start);
+        uint8_t *bytes = mcr_patch_add(engine, address + start, end - start);
         if (bytes)
             memcpy(bytes, out + start, end - start);
         start = end;
@@ -233,7 +232,7 @@ static void move_object(struct mcr_engine *engine, uint32_t index, const uint8_t
     conversion.out = out;
     conversion.out_size = pair->new_size;
     convert_object(engine, object, &conversion);
-    uint8_t *bytes = patch(engine, pair->new_address, pair->new_size);
+    uint8_t *bytes = mcr_patch_add(engine, pair->new_address, pair->new_size);
     if (bytes)
         memcpy(bytes, out, pair->new_size);
     engine->statistics.objects_moved++;
@@ -342,17 +341,36 @@ static void transfer_object(struct mcr_engine *engine, uint32_t index) {
         convert_in_place(engine, index, theirs);
 }
 
-static bool reads_others(const struct mcr_engine *engine, uint64_t index) {
+static uint8_t program_needs(const struct mcr_engine *engine, uint64_t index) {
     uint32_t program = mcr_object_program(engine, &engine->objects[index]);
-    return program != MCR_NONE && engine->readers[program];
+    return program == MCR_NONE ? 0 : engine->readers[program];
 }
 
-/* Objects whose handlers read other objects first, while these are as O left them; results are put there at the end. */
-static void transfer_readers(struct mcr_engine *engine) {
+/* Objects whose handlers read other objects first, while these are as O left them; results are put there at the end.
+ * `needs`: only those whose handlers need one of these. */
+static void transfer_readers(struct mcr_engine *engine, uint8_t needs) {
     engine->defers = true;
+    mcr_library_guard(engine);
     for (uint64_t i = 0; i < engine->object_count; i++)
-        if (reads_others(engine, i))
+        if (program_needs(engine, i) & needs)
             transfer_object(engine, (uint32_t)i);
+    mcr_library_unguard(engine);
+    engine->defers = false;
+}
+
+int mcr_engine_prepare(struct mcr_engine *engine) {
+    if (!engine->library || !engine->tables.handler_count)
+        return 0;
+    struct mcr_statistics statistics = engine->statistics;
+    uint64_t events = engine->event_count;
+    engine->library->prepares = true;
+    transfer_readers(engine, NEEDS_LIBRARY);
+    engine->library->prepares = false;
+    engine->statistics = statistics;
+    engine->event_count = events; /* all of it will be said again */
+    memset(engine->given_up, 0, engine->tables.handler_count * sizeof *engine->given_up);
+    engine->patch_count = engine->patch_size = engine->result_count = engine->result_size = 0;
+    return engine->failure;
 }
 
 int mcr_engine_transfer(struct mcr_engine *engine) {
@@ -364,10 +382,9 @@ int mcr_engine_transfer(struct mcr_engine *engine) {
     if (!mcr_still_learn(engine))
         return -ENOMEM;
     if (has_handlers)
-        transfer_readers(engine);
-    engine->defers = false;
+        transfer_readers(engine, NEEDS_OTHERS | NEEDS_LIBRARY);
     for (uint64_t i = 0; i < engine->object_count; i++)
-        if (!has_handlers || !reads_others(engine, i))
+        if (!has_handlers || !program_needs(engine, i))
             transfer_object(engine, (uint32_t)i);
     put_deferred(engine);
     return engine->failure;

@@ -6,6 +6,7 @@ import struct
 from array import array
 from dataclasses import dataclass, field
 
+from gdb_mcr.engine.handler_library import function_addresses
 from gdb_mcr.engine.records import KIND_SHIFT, NONE, ImageKind, Object, ObjectFlag, ObjectKind, Pair, ShapeKind, Symbol
 from gdb_mcr.engine.tracer import EngineTables, ImageExtent, Tracer
 from gdb_mcr.model.layout import LayoutComparer
@@ -37,6 +38,8 @@ class Outcome:
     flags: dict[int, ObjectFlag]
     values: list[int]
     """Of the events."""
+    freed: list[int]
+    messages: list[str]
 
     def new_words(self, offset: int, count: int) -> tuple[int, ...]:
         return struct.unpack_from(f"<{count}Q", self.new, offset)
@@ -65,6 +68,8 @@ class Rig:
         self.own_fds: list[int] = []
         self._chunk_pairs: list[Pair] = []
         self.new_heap = NEW_HEAP
+        self.given: list[int] = []
+        """Where in N the memory is that library functions wanted."""
 
     def variable(self, offset: int, old_type: int, new_offset: int, new_type: int, name: str = "") -> None:
         old, new = self.old.table()[old_type], self.new.table()[new_type]
@@ -148,6 +153,8 @@ class Rig:
                 tables.shape_programs[index] = compiler.program(source, target)
         tables.programs, tables.ops, tables.enums = compiler.programs, compiler.ops, compiler.enums
         with Tracer() as tracer:
+            if self.policy.library is not None:
+                tracer.set_functions(function_addresses(self.policy.library, steps.functions))
             return self._drive(tracer, tables, objects, pairs)
 
     # Variables are known by the order in which they were added.
@@ -194,6 +201,11 @@ class Rig:
             pairs.append(Pair(address=address, new_address=self.new_heap, new_size=size, program=program))
             self.new_heap += (size + 15) & ~15
         tracer.set_pairs(pairs)
+        for size in (wanted := tracer.prepare()):
+            self.given.append(self.new_heap)
+            self.new_heap += (size + 15) & ~15
+        assert len(wanted) == len(self.given)
+        tracer.give(self.given)
         tracer.transfer()
         return self._collect(tracer)
 
@@ -210,7 +222,9 @@ class Rig:
         events = [(one.kind, one.object, one.offset, one.detail) for one in tracer.events()]
         flags = {one.address: ObjectFlag(one.flags & ((1 << KIND_SHIFT) - 1)) for one in tracer.objects()}
         values = [one.value for one in tracer.events()]
-        return Outcome(new, bytearray(self.heap), own, moved, events, tracer.statistics(), flags, values)
+        freed, statistics = tracer.freed(), tracer.statistics()
+        messages = [tracer.message(value >> 8) for value in values]
+        return Outcome(new, bytearray(self.heap), own, moved, events, statistics, flags, values, freed, messages)
 
 
 def _object(address: int, size: int, kind: ObjectKind, shape: int) -> Object:
