@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from gdb_mcr.annotations.carried_out import STATEMENTS_NOT_YET
+from gdb_mcr.annotations.grammar import parser
 from gdb_mcr.annotations.labels import Label
 from gdb_mcr.annotations.load import load
 from gdb_mcr.errors import InvalidAnnotations
+from scripts.write_reference import PAGE, page
 from tests.support.small_programs import new_program, old_program
 
 GRAMMAR = Path(__file__).parents[3] / "grammar"
@@ -45,3 +48,14 @@ WITHOUT_A_FILE = {"unreadable", "too-many-errors", "bad-library"}
 
 def test_every_label_but_those_of_whole_files_has_a_rejected_file() -> None:
     assert {one.value for one in Label} - {file.stem for file in REJECTED} == WITHOUT_A_FILE
+
+
+def test_the_reference_is_up_to_date() -> None:
+    assert PAGE.read_text() == page(), "run scripts/write-docs"
+
+
+def test_the_reference_has_an_example_of_each_statement() -> None:
+    names = [rule.expansion[0].name for rule in parser().rules if rule.origin.name == "statement"]
+    shown = [one for one in names if re.search(rf"^```\n{one}: .*\n```\n\n```mcr\n", page(), re.MULTILINE)]
+    assert set(names) - set(shown) <= STATEMENTS_NOT_YET
+    assert len(shown) > 15
