@@ -5,7 +5,7 @@ Identity is the name together with the declaring file, never the name alone (DES
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
 
 from gdb_mcr.annotations.names import ProgramNames
@@ -14,7 +14,7 @@ from gdb_mcr.model.datatype import DataType, TypeKind, TypeTable
 from gdb_mcr.model.layout import LayoutComparer
 from gdb_mcr.model.match import Match
 from gdb_mcr.model.place import Side
-from gdb_mcr.model.program import Function, Program
+from gdb_mcr.model.program import Function, Program, Variable
 from gdb_mcr.model.statement import TypeName
 from gdb_mcr.source import Span
 
@@ -26,10 +26,33 @@ def match_programs(old: Program, new: Program, annotations: Annotations) -> Matc
     """Pairs everything that has a name in both programs."""
     names = ProgramNames(new, Side.NEW)
     return Match(
-        types=dict(_types(old, names, annotations)),
-        variables=dict(_variables(old, names, annotations)),
+        types=_one_to_one(_types(old, names, annotations), lambda one, two: _is_twin_type(old, new, one, two)),
+        variables=_one_to_one(
+            _variables(old, names, annotations), lambda one, two: _is_twin_variable(old, new, one, two)
+        ),
         functions=dict(_functions(old, new)),
     )
+
+
+# Of several that would continue as the same one, the one of its own file does; if none or more than one, nobody does.
+def _one_to_one(pairs: Iterable[tuple[int, int]], is_twin: Callable[[int, int], bool]) -> dict[int, int]:
+    wanted: dict[int, list[int]] = {}
+    for one, target in pairs:
+        wanted.setdefault(target, []).append(one)
+    found: dict[int, int] = {}
+    for target, ones in wanted.items():
+        chosen = ones if len(ones) == 1 else [one for one in ones if is_twin(one, target)]
+        if len(chosen) == 1:
+            found[chosen[0]] = target
+    return dict(sorted(found.items()))
+
+
+def _is_twin_type(old: Program, new: Program, one: int, two: int) -> bool:
+    return old.types[one].decl_file == new.types[two].decl_file
+
+
+def _is_twin_variable(old: Program, new: Program, one: int, two: int) -> bool:
+    return old.variables[one].decl_file == new.variables[two].decl_file
 
 
 def _types(old: Program, new: ProgramNames, annotations: Annotations) -> Iterator[tuple[int, int]]:
@@ -61,10 +84,20 @@ def _variables(old: Program, new: ProgramNames, annotations: Annotations) -> Ite
     renamed = {place.old: place.new for place in annotations.variables}
     for index, one in enumerate(old.variables):
         target = renamed.get(index)
-        if target is None:
+        if target is None and not _is_renumbered(old, new.program, one):
             target = new.same_variable(one)
         if target is not None:
             yield index, target
+
+
+# Static variables of one name in one function are told apart by their order: with one more or less it tells nothing.
+def _is_renumbered(old: Program, new: Program, one: Variable) -> bool:
+    return bool(one.function) and _same_names(old, one) != _same_names(new, one) != 0
+
+
+def _same_names(program: Program, one: Variable) -> int:
+    key = (one.name, one.function, PurePosixPath(one.decl_file).name)
+    return sum((other.name, other.function, PurePosixPath(other.decl_file).name) == key for other in program.variables)
 
 
 # A pointer to a function leads to where callers of its name land; clones have no counterpart of their own.

@@ -62,6 +62,7 @@ class OpCode(IntEnum):
     NESTED = 11
     HANDLER = 12
     CHOICE = 13
+    REAL = 14
 
 
 class OpFlag(IntFlag):
@@ -74,6 +75,8 @@ class OpFlag(IntFlag):
     COUNTER = 8
     RULED = 16
     HANDLED = 32
+    NEW_SIGNED = 64
+    BOOLEAN = 128
 
 
 class ObjectKind(IntEnum):
@@ -105,6 +108,8 @@ class ObjectFlag(IntFlag):
     OLD_WINS = 1 << 14
     SUPPOSED = 1 << 15
     LOOKED_INTO = 1 << 16
+    BYTES = 1 << 17
+    FOREIGN = 1 << 18
 
 
 class EventKind(IntEnum):
@@ -124,6 +129,7 @@ class EventKind(IntEnum):
     ELEMENT = 12
     HANDLER_FAILED = 13
     HANDLED_RANGE = 14
+    AMBIGUOUS = 15
 
 
 class Extent(ctypes.Structure):
@@ -150,7 +156,7 @@ class Shape(ctypes.Structure):
     _fields_ = (
         ("kind", c_uint8),
         ("flags", c_uint8),
-        ("reserved", c_uint16),
+        ("alignment", c_uint16),
         ("size", c_uint32),
         ("target", c_uint32),
         ("first", c_uint32),
@@ -205,6 +211,8 @@ class Program(ctypes.Structure):
         ("new_size", c_uint32),
         ("tail_program", c_uint32),
         ("identical", c_uint32),
+        ("old_tail", c_uint32),
+        ("new_tail", c_uint32),
     )
 
 

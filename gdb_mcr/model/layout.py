@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gdb_mcr.model.datatype import DataType, Member, TypeKind, TypeTable
+
+AGGREGATES = frozenset({TypeKind.STRUCT, TypeKind.UNION})
 
 
 class LayoutComparer:
     """Compares types of two programs member by member; sizes alone lie (SERVERS.md, "Sizes lie")."""
 
     def __init__(
-        self, old: TypeTable, new: TypeTable, *, by_constants: bool = True, handled: frozenset[int] = frozenset()
+        self,
+        old: TypeTable,
+        new: TypeTable,
+        *,
+        by_constants: bool = True,
+        matched: Mapping[int, int] | None = None,
+        handled: frozenset[int] = frozenset(),
     ) -> None:
         """:param by_constants: whether an enum with renumbered constants is another type.
+        :param matched: which aggregates continue as which; None if nobody knows, then pointers to any are alike.
         :param handled: types of O that are never the same, since a transfer handler changes what they hold.
         """
         self._by_constants = by_constants
+        self._matched = matched
         self._handled = handled
         self._old = old
         self._new = new
@@ -35,7 +47,7 @@ class LayoutComparer:
             return False
         by_constants = self._by_constants and TypeKind.ENUM in (old.kind, new.kind)
         if is_integral(old) and is_integral(new) and not by_constants:
-            return old.size == new.size and old.signed == new.signed
+            return old.size == new.size and (old.signed == new.signed or are_bytes(old, new)) and not narrows(old, new)
         if old.kind is not new.kind or old.size != new.size:
             return False
         if old.kind is TypeKind.ARRAY:
@@ -45,13 +57,44 @@ class LayoutComparer:
         if old.kind is TypeKind.ENUM:
             return enum_changes(old, new) == {}
         if old.kind is TypeKind.POINTER:
-            return self._points_to_code(self._old, old) == self._points_to_code(self._new, new)
+            return self.same_pointee(old.target, new.target)
         return True
 
-    @staticmethod
-    def _points_to_code(types: TypeTable, pointer: DataType) -> bool:
-        target = types.strip(pointer.target)
-        return target is not None and target.kind is TypeKind.FUNCTION
+    def is_kept(self, old_index: int) -> bool:
+        """Whether objects of an old type stay as they are, whoever uses them: of an aggregate, if it is matched."""
+        one = element(self._old, old_index)
+        if one is None or one.kind not in AGGREGATES:
+            return True
+        twin = (self._matched or {}).get(one.index)
+        return twin is not None and self.same(one.index, twin)
+
+    def same_pointee(self, old_index: int, new_index: int) -> bool:
+        """Whether what a pointer leads to is, by the pointer's type, what it was; only aggregates may change inside."""
+        old, new = self._old.strip(old_index), self._new.strip(new_index)
+        if old is None or new is None or not old.complete or not new.complete:
+            return True
+        if (old.kind is TypeKind.FUNCTION) != (new.kind is TypeKind.FUNCTION):
+            return False
+        if is_integral(old) and is_integral(new):
+            return old.size == new.size
+        if old.kind is TypeKind.POINTER and new.kind is TypeKind.POINTER:
+            return self.same_pointee(old.target, new.target)
+        if old.kind is TypeKind.ARRAY or new.kind is TypeKind.ARRAY:
+            return self._same_element(old, new)
+        if old.kind in AGGREGATES and new.kind in AGGREGATES:
+            return self._same_aggregate(old, new)
+        return old.kind is new.kind and old.size == new.size
+
+    # A pointer to an array and one to its first element lead to the same.
+    def _same_element(self, old: DataType, new: DataType) -> bool:
+        before = old.target if old.kind is TypeKind.ARRAY else old.index
+        after = new.target if new.kind is TypeKind.ARRAY else new.index
+        return self.same_pointee(before, after)
+
+    def _same_aggregate(self, old: DataType, new: DataType) -> bool:
+        if self._matched is None or not old.name or not new.name or old.name == new.name:
+            return old.kind is new.kind or self._matched is None
+        return self._matched.get(old.index) == new.index
 
     def _same_members(self, old: DataType, new: DataType) -> bool:
         old_members, new_members = flat_members(self._old, old), flat_members(self._new, new)
@@ -68,6 +111,16 @@ class LayoutComparer:
 def is_integral(one: DataType) -> bool:
     """Integers, characters, booleans and enums: C's integer types."""
     return one.kind in (TypeKind.INTEGER, TypeKind.CHARACTER, TypeKind.BOOLEAN, TypeKind.ENUM)
+
+
+def are_bytes(old: DataType, new: DataType) -> bool:
+    """Whether they are characters of which one is plain `char`: its sign means nothing."""
+    return old.kind is new.kind is TypeKind.CHARACTER and old.size == new.size == 1 and "char" in (old.name, new.name)
+
+
+def narrows(old: DataType, new: DataType) -> bool:
+    """Whether a `_Bool` takes over what was a number."""
+    return new.kind is TypeKind.BOOLEAN and old.kind is not TypeKind.BOOLEAN
 
 
 def enum_changes(old: DataType, new: DataType) -> dict[int, int | None]:

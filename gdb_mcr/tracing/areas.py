@@ -12,7 +12,15 @@ from gdb_mcr.units import Range
 
 def global_variables(program: Program) -> list[Variable]:
     """Writable variables with an address, sorted; of several at one place the largest (aliases, unnamed parts)."""
-    candidates = [one for one in program.variables if one.writable and not one.thread_local and one.size]
+    return _largest([one for one in program.variables if one.writable and not one.thread_local and one.size])
+
+
+def constant_variables(program: Program) -> list[Variable]:
+    """Those that the program cannot write, sorted, likewise."""
+    return _largest([one for one in program.variables if not one.writable and not one.thread_local and one.size])
+
+
+def _largest(candidates: Iterable[Variable]) -> list[Variable]:
     kept: list[Variable] = []
     for one in sorted(candidates, key=lambda one: (one.address, -one.size)):
         if not kept or one.address >= kept[-1].address + kept[-1].size:

@@ -6,16 +6,26 @@ translated, new members keep N's initial value.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gdb_mcr.engine.records import NONE, EnumEntry, Op, OpCode, OpFlag, Program, ShapeFlag, ShapeKind
 from gdb_mcr.model.datatype import DataType, Member, TypeKind, TypeTable
 from gdb_mcr.model.handler import TaggedPointer
-from gdb_mcr.model.layout import LayoutComparer, describe, enum_changes, flat_members, is_integral
+from gdb_mcr.model.layout import (
+    LayoutComparer,
+    describe,
+    enum_changes,
+    flat_members,
+    is_integral,
+    type_text,
+)
 from gdb_mcr.tracing.facts import NO_FACTS, FactIndex, Facts
 from gdb_mcr.tracing.handled import NOT_HANDLED, Handled, HandlerIndex
+from gdb_mcr.tracing.numbers import is_number, is_plain_copy, is_real, number_flags
 from gdb_mcr.tracing.policy import Policy
-from gdb_mcr.tracing.shapes import leaves, union_leaves
+from gdb_mcr.tracing.shapes import Leaf, leaves, union_leaves
+from gdb_mcr.tracing.tails import open_array, tail_starts
 from gdb_mcr.units import WORD
 
 
@@ -58,7 +68,10 @@ class ProgramCompiler:
         policy: Policy,
         layout: LayoutComparer,
         facts: FactIndex | None = None,
+        pointee: Callable[[int], int] = lambda _: NONE,
     ) -> None:
+        """:param pointee: from a pointer type of O to the shape that it leads to."""
+        self._pointee = pointee
         self._old = old
         self._new = new
         self._policy = policy
@@ -93,7 +106,7 @@ class ProgramCompiler:
         """The program for a type without a counterpart in N: the layout stays, pointers are translated."""
         if self._same is None:
             layout = LayoutComparer(self._old, self._old)
-            self._same = ProgramCompiler(self._old, self._old, Policy(), layout, self.facts)
+            self._same = ProgramCompiler(self._old, self._old, Policy(), layout, self.facts, self._pointee)
             self._same.ops, self._same.enums = self.ops, self.enums
             self._same.programs, self._same.dropped = self.programs, self.dropped
         return self._same.program(index, index)
@@ -111,11 +124,14 @@ class ProgramCompiler:
         at = _At(0, 0, names, self._policy.op_flags(*names), self.handlers.handled(handler), facts)
         self._type(old_index, new_index, at)
         self._handle(handler, at)
+        old_tail, new_tail = tail_starts(self._old, old, self._new, new)
         row = Program(
             first=first,
             count=len(self.ops) - first,
             old_size=old.size if old else 0,
             new_size=new.size if new else 0,
+            old_tail=old_tail,
+            new_tail=new_tail,
             old_type=NONE,
             new_type=NONE,
             tail_program=NONE,
@@ -128,22 +144,13 @@ class ProgramCompiler:
 
     # A flexible array member at the end of both structs: its elements' program.
     def _tail(self, old: DataType | None, new: DataType | None) -> int:
-        old_element, new_element = self._flexible(self._old, old), self._flexible(self._new, new)
-        if old_element is None or new_element is None:
+        old_array, new_array = open_array(self._old, old), open_array(self._new, new)
+        if old_array is None or new_array is None:
             return NONE
-        element = self._old.strip(old_element)
+        element = self._old.strip(old_array.target)
         if element is None or element.size <= 1:
             return NONE
-        return self.program(old_element, new_element)
-
-    @staticmethod
-    def _flexible(types: TypeTable, one: DataType | None) -> int | None:
-        if one is None or one.kind is not TypeKind.STRUCT or not one.members:
-            return None
-        last = types.strip(one.members[-1].type)
-        if last is None or last.kind is not TypeKind.ARRAY or last.count > 0:
-            return None
-        return last.target
+        return self.program(old_array.target, new_array.target)
 
     def _emit(
         self, code: OpCode, at: _At, *, old_bytes: int = 0, new_bytes: int = 0, length: int = 0, aux: int = 0
@@ -193,6 +200,8 @@ class ProgramCompiler:
             self._by_facts(old, new, at)
         elif is_integral(old) and is_integral(new):
             self._integer(old, new, at)
+        elif is_number(old) and is_real(new):
+            self._real(old, new, at)
         elif old.kind is not new.kind:
             self._drop(at, old.size, f"it was {describe(old)}, now it is {describe(new)}")
         else:
@@ -203,16 +212,17 @@ class ProgramCompiler:
         if at.facts.is_opaque and old.size == new.size:
             self._emit(OpCode.OPAQUE, at, length=old.size)
         elif at.facts.is_pointer and old.size == new.size == WORD:
-            self._pointer(at)
+            self._data_pointer(at)
         else:
             what = "opaque bytes" if at.facts.is_opaque else "a pointer"
             self._drop(at, old.size, f"it is {what} by annotation, and the new build has {describe(new)} there")
 
     # Tags are the program's own and stay.
-    def _pointer(self, at: _At) -> None:
+    def _data_pointer(self, at: _At, pointee: int = NONE) -> None:
         tagged = at.facts.here(TaggedPointer)
         tags = tagged[0].mask if tagged is not None else 0
-        self._emit(OpCode.POINTER, at, length=tags & (1 << 32) - 1, aux=tags >> 32)
+        op = self._emit(OpCode.POINTER, at, length=tags & (1 << 32) - 1, aux=tags >> 32)
+        op.old_stride = pointee
 
     def _is_never(self, index: int) -> bool:
         while index >= 0:
@@ -235,9 +245,7 @@ class ProgramCompiler:
             case TypeKind.FLOAT:
                 self._drop(at, old.size, f"it was {describe(old)}, now it is {describe(new)}")
             case TypeKind.POINTER:
-                target = self._old.strip(old.target)
-                is_code = target is not None and target.kind is TypeKind.FUNCTION
-                self._emit(OpCode.CODE if is_code else OpCode.POINTER, at)
+                self._pointer(old, new, at)
             case TypeKind.ARRAY:
                 self._array(old, new, at)
             case TypeKind.STRUCT:
@@ -248,21 +256,44 @@ class ProgramCompiler:
                 pass
 
     def _integer(self, old: DataType, new: DataType, at: _At) -> None:
-        signed = replace(at, flags=at.flags | OpFlag.SIGNED) if old.signed else at
+        signed = replace(at, flags=at.flags | number_flags(old, new))
         changes = enum_changes(old, new) if old.kind is new.kind is TypeKind.ENUM else {}
         if changes:
             self._enum(old, new, signed, changes)
-        elif old.size == new.size and not at.flags & OpFlag.COUNTER:
+        elif is_plain_copy(old, new) and not at.flags & OpFlag.COUNTER:
             self._emit(OpCode.DATA, at, length=old.size)
         else:
             self._emit(OpCode.INTEGER, signed, old_bytes=old.size, new_bytes=new.size)
 
-    def _enum(self, old: DataType, new: DataType, at: _At, changes: dict[int, int | None]) -> None:
+    def _real(self, old: DataType, new: DataType, at: _At) -> None:
+        flags = OpFlag.SIGNED if old.signed else OpFlag.NONE
+        place = replace(at, flags=at.flags | flags)
+        if old.kind is new.kind and old.size == new.size:
+            self._emit(OpCode.DATA, at, length=old.size)
+        else:
+            self._emit(OpCode.REAL, place, old_bytes=old.size, new_bytes=new.size, aux=int(old.kind is TypeKind.FLOAT))
+
+    def _pointer(self, old: DataType, new: DataType, at: _At) -> None:
+        if not self._layout.same_pointee(old.target, new.target) and not at.flags & OpFlag.KEEP_OLD:
+            before, after = type_text(self._old, old.target), type_text(self._new, new.target)
+            self._drop(at, old.size, f"it pointed to {before}, now it points to {after}")
+            return
+        target = self._old.strip(old.target)
+        if target is not None and target.kind is TypeKind.FUNCTION:
+            self._emit(OpCode.CODE, at)
+        else:
+            self._data_pointer(at, self._pointee(old.index))
+
+    def _enum_map(self, old: DataType, changes: dict[int, int | None]) -> tuple[int, int]:
         entries = [(value, changes.get(value, value)) for _, value in sorted(old.constants, key=lambda one: one[1])]
         known = [EnumEntry(value, now) for value, now in entries if now is not None]
         first = len(self.enums)
         self.enums.extend(known)
-        self._emit(OpCode.ENUM, at, old_bytes=old.size, new_bytes=new.size, length=len(known), aux=first)
+        return first, len(known)
+
+    def _enum(self, old: DataType, new: DataType, at: _At, changes: dict[int, int | None]) -> None:
+        first, count = self._enum_map(old, changes)
+        self._emit(OpCode.ENUM, at, old_bytes=old.size, new_bytes=new.size, length=count, aux=first)
 
     def _array(self, old: DataType, new: DataType, at: _At) -> None:
         count = min(max(old.count, 0), max(new.count, 0))
@@ -295,12 +326,12 @@ class ProgramCompiler:
 
     def _struct(self, old: DataType, new: DataType, at: _At) -> None:
         self._emit(OpCode.NESTED, at, length=old.size)
-        now = {member.name: member for member in flat_members(self._new, new)}
+        now = {member.name: member for member in flat_members(self._new, new) if member.name}
         taken = set()
         for member in flat_members(self._old, old):
             place = at.member(self._old, member, old.name)
             place = replace(place, flags=place.flags | self._policy.op_flags(*place.names))
-            target = self._counterpart(member, place, new, now)
+            target = self._counterpart(member, place, new, now) if member.name else self._same_unnamed(member, new)
             if target is None:
                 self._drop_member(member, place)
                 continue
@@ -316,10 +347,21 @@ class ProgramCompiler:
         if old.bit_size or new.bit_size:
             old_width = old.bit_size or self._size(old.type) * 8
             new_width = new.bit_size or self._new_size(new.type) * 8
-            bits = old.bit_offset << 16 | new.bit_offset
-            self._emit(OpCode.BITS, place, old_bytes=old_width, new_bytes=new_width, aux=bits)
+            self._bits(old, new, place, old_width, new_width)
         else:
             self._type(old.type, new.type, place)
+
+    def _bits(self, old: Member, new: Member, place: _At, old_width: int, new_width: int) -> None:
+        before, after = self._old.strip(old.type), self._new.strip(new.type)
+        if before is None or after is None or not is_integral(before) or not is_integral(after):
+            self._drop(place, (old.bit_offset + old_width + 7) // 8, "it is no integer any more")
+            return
+        bits = old.bit_offset << 16 | new.bit_offset
+        flagged = replace(place, flags=place.flags | number_flags(before, after))
+        op = self._emit(OpCode.BITS, flagged, old_bytes=old_width, new_bytes=new_width, aux=bits)
+        changes = enum_changes(before, after) if before.kind is after.kind is TypeKind.ENUM else {}
+        if changes:
+            op.old_stride, op.length = self._enum_map(before, changes)
 
     # The new member that continues an old one: by annotation, else of the same name.
     def _counterpart(self, member: Member, place: _At, new: DataType, now: dict[str, Member]) -> Member | None:
@@ -328,6 +370,17 @@ class ProgramCompiler:
             if path is not None:
                 return self._find(new, path)
         return now.get(member.name)
+
+    # Members of anonymous unions are known by their names in the struct (C11 6.7.2.1), so that one of them tells.
+    def _same_unnamed(self, member: Member, new: DataType) -> Member | None:
+        names = self._names_inside(self._old, member)
+        unnamed = (one for one in flat_members(self._new, new) if not one.name)
+        return next((one for one in unnamed if names & self._names_inside(self._new, one)), None)
+
+    @staticmethod
+    def _names_inside(types: TypeTable, member: Member) -> set[str]:
+        one = types.strip(member.type)
+        return {inner.name for inner in flat_members(types, one) if inner.name} if one is not None else set()
 
     def _find(self, new: DataType, path: str) -> Member | None:
         offset = 0
@@ -346,11 +399,9 @@ class ProgramCompiler:
     def _union(self, old: DataType, new: DataType, at: _At) -> None:
         if any(at.facts.active()):
             self._choice(old, new, at)
-        elif self._layout.same(old.index, new.index):
+        elif self._goes_on(old, new):
             for leaf in union_leaves(self._old, old):
-                self._leaf(leaf.kind, leaf.size, replace(at, old=at.old + leaf.offset, new=at.new + leaf.offset))
-        elif leaves(self._old, old.index) == leaves(self._new, new.index):
-            self._emit(OpCode.OPAQUE, at, length=old.size)
+                self._leaf(leaf, replace(at, old=at.old + leaf.offset, new=at.new + leaf.offset))
         elif not at.handled.reads and not at.handled.writes:
             self._drop(at, old.size, "a union whose alternatives changed")
 
@@ -378,12 +429,25 @@ class ProgramCompiler:
         for choice, end in choices:
             choice.old_stride = len(self.ops) - end
 
-    def _leaf(self, kind: ShapeKind, size: int, at: _At) -> None:
+    # Every alternative stands in the new union as it was; whichever is in use, it can be read there. Where one of them
+    # alone leads to what has another layout now, nobody knows whether it is that.
+    def _goes_on(self, old: DataType, new: DataType) -> bool:
+        if self._layout.same(old.index, new.index):
+            return True
+        now = {member.name: member.type for member in new.members if member.name}
+        each = [leaf for member in old.members for leaf in leaves(self._old, member.type) or ()]
+        kept = all(self._layout.is_kept(leaf.target) for leaf in each if leaf.kind is ShapeKind.POINTER)
+        goes_on = (member.name in now and self._layout.same(member.type, now[member.name]) for member in old.members)
+        return kept and all(goes_on)
+
+    def _leaf(self, leaf: Leaf, at: _At) -> None:
         codes = {
             ShapeKind.POINTER: OpCode.POINTER,
             ShapeKind.CODE: OpCode.CODE,
             ShapeKind.OPAQUE: OpCode.OPAQUE,
             ShapeKind.WORDS: OpCode.WORDS,
         }
-        code = codes.get(kind, OpCode.DATA)
-        self._emit(code, at, length=0 if code in (OpCode.POINTER, OpCode.CODE) else size)
+        code = codes.get(leaf.kind, OpCode.DATA)
+        op = self._emit(code, at, length=0 if code in (OpCode.POINTER, OpCode.CODE) else leaf.size)
+        if code is OpCode.POINTER:
+            op.old_stride = NONE

@@ -31,6 +31,9 @@ FAILURES = {
 """Why a transfer handler ended early, in the user's terms."""
 
 
+_BY_SIZE = (1 << 64) - 1  # of a CHANGED_IN_OPAQUE event: no pointer of that type leads there
+
+
 class FindingWriter:
     """Turns engine events into findings, one for each id however often it was met."""
 
@@ -54,6 +57,7 @@ class FindingWriter:
             EventKind.STRUCTURE: self._structure,
             EventKind.HANDLER_FAILED: self._handler_failed,
             EventKind.HANDLED_RANGE: self._handled_range,
+            EventKind.AMBIGUOUS: self._ambiguous,
         }
 
     def findings(self, only: int = NONE) -> list[Finding]:
@@ -173,24 +177,30 @@ class FindingWriter:
 
     def _out_of_range(self, event: Event) -> Finding:
         field = self._field(event)
-        text = f"the value {event.value:#x} of {field} does not fit the {event.detail} bytes that it has now"
-        return Finding(f"R2:{self._stable_field(event)}", "R2", True, text, self._path(event.object), "")
+        text = f"the value {event.value:#x} of {field} has no equal in the {event.detail} bits that it has now"
+        return self._value_lost(event, text)
+
+    def _value_lost(self, event: Event, text: str) -> Finding:
+        stable = self._stable_field(event)
+        settle = f"keep old {stable};\nkeep new {stable};"
+        return Finding(f"R2:{stable}", "R2", True, text, self._path(event.object), settle)
 
     def _stable_field(self, event: Event) -> str:
         return self._explain.short_field(Place(event.object, event.offset))
 
     def _changed_in_opaque(self, event: Event) -> Finding:
-        changed = self._shape_name(event.detail)
-        text = (
-            f"{changed} has another layout in the new build, and a pointer to it leads into "
-            f"{self._explain.name(event.object)}, whose type is not known"
-        )
+        changed, where = self._shape_name(event.detail), self._explain.name(event.object)
+        if event.value == _BY_SIZE:
+            why = f"{where}, whose type is not known, has its size and may be one"
+        else:
+            why = f"a pointer to it leads into {where}, whose type is not known"
+        text = f"{changed} has another layout in the new build, and {why}"
         name = changed.rpartition(" ")[2]
         return Finding(f"R1:{name}", "R1", True, text, self._path(event.object), self._settle(event.object))
 
     def _unknown_enum(self, event: Event) -> Finding:
-        text = f"{self._field(event)} has the value {event.value}, which is no constant of its enum"
-        return Finding(f"R10:{self._stable_field(event)}", "R10", False, text, self._path(event.object), "")
+        text = f"{self._field(event)} has the value {event.value}, which is no constant of its enum in both builds"
+        return self._value_lost(event, text)
 
     def _no_home(self, event: Event) -> Finding:
         one = self._transfer.tracer.objects()[event.object]
@@ -212,6 +222,22 @@ class FindingWriter:
         settle = f"keep old {kept};\nkeep new {kept};"
         name = self._explain.short_name(event.object)
         return Finding(f"R11:{name}", "R11", False, text, self._path(event.object), settle)
+
+    def _ambiguous(self, event: Event) -> Finding:
+        if event.detail:
+            text = (
+                f"{self._field(event)} points to {self._target_name(event.detail)} or, one past its end, to the array "
+                "before it; in the new build these are two places"
+            )
+            stable = self._stable_field(event)
+            return Finding(f"R4:{stable}", "R4", True, text, self._path(event.object), f"keep new {stable};")
+        one = self._transfer.tracer.objects()[event.object]
+        kind = self._explain.kind_of(one)
+        text = (
+            f"{self._explain.name(event.object)} may be an array, or one element with other bytes behind it; "
+            f"{kind} has another layout in the new build"
+        )
+        return Finding(f"R4:{kind} with a tail", "R4", True, text, self._path(event.object), "")
 
     def _structure(self, event: Event) -> Finding:
         name = self._explain.short_name(event.object)

@@ -59,7 +59,7 @@ def op_size(op: Op) -> int:
     match op.code:
         case OpCode.POINTER | OpCode.CODE:
             return WORD
-        case OpCode.INTEGER | OpCode.ENUM:
+        case OpCode.INTEGER | OpCode.ENUM | OpCode.REAL:
             return int(op.old_bytes)
         case OpCode.BITS:
             return int(((op.aux >> 16) + op.old_bytes + 7) // 8)

@@ -79,6 +79,11 @@ class ShapeCompiler:
             self.shapes[pointer].target = self._shape(target)
         return result
 
+    def pointee(self, pointer: int) -> int:
+        """The shape of what a pointer type leads to, NONE for void and functions."""
+        one = self._types.strip(pointer)
+        return self.shape(one.target) if one is not None and one.kind is TypeKind.POINTER else NONE
+
     # Pointees wait in _pending: a chain of types can be longer than Python's stack.
     def _shape(self, type_index: int) -> int:
         if type_index < 0:
@@ -104,7 +109,8 @@ class ShapeCompiler:
 
     def _add(self, type_index: int, kind: ShapeKind, size: int, target: int = NONE, count: int = 0) -> int:
         index = len(self.shapes)
-        self.shapes.append(Shape(kind=kind, size=size, target=target, count=count))
+        least = alignment(self._types, type_index)
+        self.shapes.append(Shape(kind=kind, alignment=least, size=size, target=target, count=count))
         self.flags.append(0)
         self.source.append(type_index)
         if type_index >= 0:
@@ -254,6 +260,21 @@ class ShapeCompiler:
         index = self._add(-1, ShapeKind.POINTER, WORD)
         self._pending.append((index, target))
         return index
+
+
+def alignment(types: TypeTable, type_index: int) -> int:
+    """What addresses of objects of a type are multiples of, in bytes; 1 where that is not certain (packed structs)."""
+    one = types.strip(type_index)
+    if one is None or one.kind is TypeKind.FUNCTION or not one.size:
+        return 1
+    if one.kind is TypeKind.ARRAY:
+        return alignment(types, one.target)
+    if one.kind not in (TypeKind.STRUCT, TypeKind.UNION):
+        return one.size if one.size in (1, 2, 4, WORD) else 1
+    plain = [member for member in one.members if not member.bit_size]
+    each = [(member.offset, alignment(types, member.type)) for member in plain]
+    most = max((least for _, least in each), default=1)
+    return most if one.size % most == 0 and all(offset % least == 0 for offset, least in each) else 1
 
 
 def scalar_kind(one: DataType) -> ShapeKind:

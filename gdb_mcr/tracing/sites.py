@@ -22,7 +22,7 @@ class SiteResolver:
 
     def __init__(self, side: Side, policy: Policy) -> None:
         self._policy = policy
-        self._executable = side.executable
+        self._libraries = {module.program.build_id for module in side.libraries}
         self._by_generation: dict[int, list[LoadedModule]] = {}
         for module in sorted(side.modules, key=lambda one: one.range.start):
             self._by_generation.setdefault(module.generation, []).append(module)
@@ -52,7 +52,8 @@ class SiteResolver:
         module = self.owner(site)
         if module is None:
             return ObjectFlag(0)
-        flags = ObjectFlag(0)
+        is_foreign = module.program.build_id in self._libraries or self._is_raw(site)
+        flags = ObjectFlag.FOREIGN if is_foreign else ObjectFlag(0)
         if self._policy.is_never_library(module.name):
             flags |= ObjectFlag.NEVER
         if self._policy.is_ruled_library(module.name):
@@ -61,13 +62,21 @@ class SiteResolver:
 
     def typed(self, site: Site) -> tuple[LoadedModule, AllocationSite] | None:
         """The innermost frame of the executable where the result lands in a typed variable; None if none tells."""
+        found = self._innermost(site)
+        return found if found is not None and found[1].type != RAW else None
+
+    def _is_raw(self, site: Site) -> bool:
+        found = self._innermost(site)
+        return found is not None and found[1].type == RAW
+
+    def _innermost(self, site: Site) -> tuple[LoadedModule, AllocationSite] | None:
         for address in site.returns:
             module = self.module_of(site.generation, address)
             if module is None or not module.program.sites:
                 continue
             found = self._sites_of(module).get(address - module.bias)
             if found is not None:
-                return (module, found) if found.type != RAW else None
+                return module, found
         return None
 
     def _sites_of(self, module: LoadedModule) -> dict[int, AllocationSite]:

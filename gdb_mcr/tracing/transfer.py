@@ -26,7 +26,13 @@ from gdb_mcr.engine.tracer import EngineTables, ImageExtent, Tracer
 from gdb_mcr.model.layout import LayoutComparer
 from gdb_mcr.model.match import Match
 from gdb_mcr.model.program import Program, Variable
-from gdb_mcr.tracing.areas import global_variables, text_range, without_overlaps, writable_areas
+from gdb_mcr.tracing.areas import (
+    constant_variables,
+    global_variables,
+    text_range,
+    without_overlaps,
+    writable_areas,
+)
 from gdb_mcr.tracing.conversion import DroppedField, ProgramCompiler
 from gdb_mcr.tracing.facts import FactIndex
 from gdb_mcr.tracing.handled import HandlerIndex
@@ -67,8 +73,9 @@ class StateTransfer:
         old_types, new_types = old.executable.program.types, new.executable.program.types
         self.facts = FactIndex(policy.facts)
         self.shapes = ShapeCompiler(old_types, policy.shape_flags, policy.plain_fields, self.facts)
-        self.layout = LayoutComparer(old_types, new_types, handled=HandlerIndex(policy.handlers).types)
-        self.compiler = ProgramCompiler(old_types, new_types, policy, self.layout, self.facts)
+        handled = HandlerIndex(policy.handlers).types
+        self.layout = LayoutComparer(old_types, new_types, matched=match.types, handled=handled)
+        self.compiler = ProgramCompiler(old_types, new_types, policy, self.layout, self.facts, self.shapes.pointee)
         self.steps = StepTable()
         self.resolver = SiteResolver(old, policy)
         self._tables = EngineTables([], [], bytearray(), bytearray(), [])
@@ -103,6 +110,9 @@ class StateTransfer:
         self._compile_types(variables)
         for variable in variables:
             self._globals.append(self._global(variable))
+            self._pairs.append(self._variable_pair(variable))
+        for variable in self._changed_constants():
+            self._globals.append(self._global(variable, int(ObjectFlag.NEVER)))
             self._pairs.append(self._variable_pair(variable))
         self._tables.symbols = self._symbols()
         self._tables.image = self.old.executable.range
@@ -200,7 +210,7 @@ class StateTransfer:
         tables.shapes, tables.members, tables.shape_flags = shapes.shapes, shapes.members, shapes.flags
         tables.cases, tables.pointer_facts = shapes.cases, shapes.pointer_facts
         tables.site_shapes = self._site_shapes
-        for shape in range(len(tables.shape_programs), len(shapes.shapes)):
+        while (shape := len(tables.shape_programs)) < len(shapes.shapes):
             source = shapes.source[shape]
             target = self._counterpart(source)
             is_changed = target is not None and not self.layout.same(source, target)
@@ -237,10 +247,17 @@ class StateTransfer:
 
     # ---- objects
 
-    def _global(self, variable: Variable) -> Object:
+    def _global(self, variable: Variable, flags: int = 0) -> Object:
         address = self.old.executable.bias + variable.address
         shape = self.shapes.variable_shape(variable.type, self._variable_index[id(variable)])
-        return _object(address, variable.size, ObjectKind.GLOBAL, shape)
+        return _object(address, variable.size, ObjectKind.GLOBAL, shape, flags)
+
+    # Constants keep N's values; but pointers into those with another layout must follow it.
+    def _changed_constants(self) -> Iterable[Variable]:
+        for variable in constant_variables(self.old.executable.program):
+            there = self.counterpart(variable)
+            if there is not None and not there.writable and not self.layout.same(variable.type, there.type):
+                yield variable
 
     def _add_objects(self) -> None:
         rows = list(self._globals)

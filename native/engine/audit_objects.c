@@ -18,11 +18,18 @@ static bool has_moved(const struct mcr_engine *engine, const struct mcr_object *
     return object->pair != MCR_NONE && engine->pairs[object->pair].new_address != object->address;
 }
 
+/* What stands before the object that has moved still ends there: one past its end is a place of its own. */
+static bool is_end_in_new(const struct mcr_engine *engine, uint32_t index, uint64_t value) {
+    const struct mcr_object *before = index ? &engine->objects[index - 1] : NULL;
+    return before && engine->objects[index].address == value && before->address + before->size == value &&
+           before->type != MCR_NONE && !has_moved(engine, before);
+}
+
 static bool is_bad(const struct mcr_engine *engine, uint64_t value) {
     const struct mcr_tables *tables = &engine->tables;
     uint32_t index = mcr_find_object(engine, value);
     if (index != MCR_NONE)
-        return has_moved(engine, &engine->objects[index]);
+        return has_moved(engine, &engine->objects[index]) && !is_end_in_new(engine, index, value);
     if (value < tables->text_start || value >= tables->text_end)
         return false;
     const struct mcr_symbol *symbol = mcr_find_symbol(engine, value);

@@ -5,6 +5,7 @@
  * Changed: O's value moves, translated. Source: DESIGN sections 9 and 10.
  */
 #include "internal.h"
+#include <math.h>
 
 struct place { /* where one op works */
     const uint8_t *theirs, *base, *ours;
@@ -21,10 +22,17 @@ static uint64_t load_integer(const uint8_t *bytes, uint32_t size, bool is_signed
     return is_signed && unused ? (uint64_t)((int64_t)(value << unused) >> unused) : value;
 }
 
-static bool fits(uint64_t value, uint32_t size, bool is_signed) {
-    uint8_t bytes[8];
-    memcpy(bytes, &value, sizeof bytes);
-    return load_integer(bytes, size, is_signed) == value;
+/* Whether a number of 64 bits has an equal in its new form. */
+static bool fits(uint64_t value, const struct mcr_op *op, uint32_t bits) {
+    bool negative = (op->flags & MCR_OPFLAG_SIGNED) && (int64_t)value < 0;
+    if (op->flags & MCR_OPFLAG_KEEP_OLD)
+        return true; /* the user wants it as C converts it */
+    if (op->flags & MCR_OPFLAG_BOOLEAN)
+        return value <= 1;
+    if (!(op->flags & MCR_OPFLAG_NEW_SIGNED))
+        return !negative && (bits >= 64 || value >> bits == 0);
+    uint64_t limit = 1ull << (bits - 1);
+    return negative ? value >= -limit : value < limit;
 }
 
 /* Base bytes, zero where the object did not reach so far; `length` <= sizeof zeros or wholly inside. */
@@ -96,12 +104,21 @@ static void convert_data(struct mcr_engine *engine, struct conversion *c, const 
         memcpy(at->out, at->theirs, op->length);
 }
 
-static uint64_t map_enum(struct mcr_engine *engine, struct conversion *c, const struct mcr_op *op, uint64_t value) {
-    const struct mcr_enum_entry *entries = engine->tables.enums + op->aux;
+static void check_range(struct mcr_engine *engine, const struct conversion *c, const struct mcr_op *op,
+                        const struct place *at, uint32_t bits, uint64_t value) {
+    if (!fits(value, op, bits))
+        mcr_event_add(engine, MCR_EVENT_OUT_OF_RANGE, c->object, c->object_offset + at->old_offset, bits, value);
+}
+
+/* 0 in a field that was never set is no constant of some enums. */
+static uint64_t map_enum(struct mcr_engine *engine, const struct conversion *c, const struct mcr_op *op,
+                         const struct place *at, uint32_t first, uint64_t value) {
+    const struct mcr_enum_entry *entries = engine->tables.enums + first;
     for (uint32_t i = 0; i < op->length; i++)
         if ((uint64_t)entries[i].old_value == value)
             return (uint64_t)entries[i].new_value;
-    mcr_event_add(engine, MCR_EVENT_UNKNOWN_ENUM, c->object, c->object_offset + op->old_offset, 0, value);
+    if (value && !(op->flags & MCR_OPFLAG_KEEP_OLD))
+        mcr_event_add(engine, MCR_EVENT_UNKNOWN_ENUM, c->object, c->object_offset + at->old_offset, 0, value);
     return value;
 }
 
@@ -119,17 +136,47 @@ static void convert_integer(struct mcr_engine *engine, struct conversion *c, con
     if (!decide(engine, c, op, at, op->old_bytes, at->base && at->ours && ours != base, false))
         return;
     if (op->code == MCR_OP_ENUM)
-        theirs = map_enum(engine, c, op, theirs);
-    if (!fits(theirs, op->new_bytes, is_signed))
-        mcr_event_add(engine, MCR_EVENT_OUT_OF_RANGE, c->object, c->object_offset + at->old_offset, op->new_bytes,
-                      theirs);
+        theirs = map_enum(engine, c, op, at, op->aux, theirs);
+    check_range(engine, c, op, at, op->new_bytes * 8u, theirs);
     memcpy(at->out, &theirs, op->new_bytes);
 }
 
-static uint64_t load_bits(const uint8_t *bytes, uint32_t bit, uint32_t width) {
+static double load_real(const uint8_t *bytes, uint32_t size) {
+    float narrow;
+    double wide;
+    memcpy(&narrow, bytes, sizeof narrow);
+    if (size == sizeof narrow)
+        return (double)narrow;
+    memcpy(&wide, bytes, sizeof wide);
+    return wide;
+}
+
+/* O's number, which may be an integer, as N's float or double. */
+static double make_real(const uint8_t *bytes, const struct mcr_op *op) {
+    if (op->aux)
+        return load_real(bytes, op->old_bytes);
+    uint64_t value = load_integer(bytes, op->old_bytes, op->flags & MCR_OPFLAG_SIGNED);
+    return op->flags & MCR_OPFLAG_SIGNED ? (double)(int64_t)value : (double)value;
+}
+
+static void convert_real(struct mcr_engine *engine, struct conversion *c, const struct mcr_op *op,
+                         const struct place *at) {
+    double theirs = make_real(at->theirs, op), base = at->base ? make_real(at->base, op) : 0;
+    bool differs = at->base && at->ours && load_real(at->ours, op->new_bytes) != base;
+    if (!decide(engine, c, op, at, op->old_bytes, differs, false))
+        return;
+    float narrow = (float)theirs;
+    if (op->new_bytes == sizeof narrow && isfinite(theirs) && !isfinite(narrow))
+        mcr_event_add(engine, MCR_EVENT_OUT_OF_RANGE, c->object, c->object_offset + at->old_offset, 32,
+                      load_word(at->theirs));
+    memcpy(at->out, op->new_bytes == sizeof narrow ? (void *)&narrow : (void *)&theirs, op->new_bytes);
+}
+
+static uint64_t load_bits(const uint8_t *bytes, uint32_t bit, uint32_t width, bool is_signed) {
     uint64_t value = 0;
     memcpy(&value, bytes, (bit + width + 7) / 8 > 8 ? 8 : (bit + width + 7) / 8);
-    return value >> bit & (width >= 64 ? UINT64_MAX : (1ull << width) - 1);
+    value = value >> bit << (64 - width);
+    return is_signed ? (uint64_t)((int64_t)value >> (64 - width)) : value >> (64 - width);
 }
 
 static void store_bits(uint8_t *bytes, uint32_t bit, uint32_t width, uint64_t value) {
@@ -143,9 +190,10 @@ static void store_bits(uint8_t *bytes, uint32_t bit, uint32_t width, uint64_t va
 static void convert_bits(struct mcr_engine *engine, struct conversion *c, const struct mcr_op *op,
                          const struct place *at) {
     uint32_t old_bit = op->aux >> 16, new_bit = op->aux & 0xffff;
-    uint64_t theirs = load_bits(at->theirs, old_bit, op->old_bytes);
-    uint64_t base = at->base ? load_bits(at->base, old_bit, op->old_bytes) : 0;
-    uint64_t ours = at->ours ? load_bits(at->ours, new_bit, op->new_bytes) : 0;
+    bool is_signed = op->flags & MCR_OPFLAG_SIGNED, now_signed = op->flags & MCR_OPFLAG_NEW_SIGNED;
+    uint64_t theirs = load_bits(at->theirs, old_bit, op->old_bytes, is_signed);
+    uint64_t base = at->base ? load_bits(at->base, old_bit, op->old_bytes, is_signed) : 0;
+    uint64_t ours = at->ours ? load_bits(at->ours, new_bit, op->new_bytes, now_signed) : 0;
     uint8_t old_word[8] = {0}, base_word[8] = {0};
     memcpy(old_word, &theirs, 8);
     memcpy(base_word, &base, 8);
@@ -155,30 +203,41 @@ static void convert_bits(struct mcr_engine *engine, struct conversion *c, const 
     whole.ours = NULL;
     if (!decide(engine, c, op, &whole, 8, at->base && at->ours && ours != base, false))
         return;
-    if (op->new_bytes < 64 && theirs >> op->new_bytes)
-        mcr_event_add(engine, MCR_EVENT_OUT_OF_RANGE, c->object, c->object_offset + at->old_offset, op->new_bytes,
-                      theirs);
+    if (op->length)
+        theirs = map_enum(engine, c, op, at, op->old_stride, theirs);
+    check_range(engine, c, op, at, op->new_bytes, theirs);
     store_bits(at->out, new_bit, op->new_bytes, theirs);
 }
 
-/* Tags are the program's own and stay. */
-static enum landing translate_tagged(struct mcr_engine *engine, uint64_t value, uint64_t tags, uint64_t *ret) {
-    enum landing landing = mcr_translate(engine, value & ~tags, ret);
+/* Tags that an annotation tells of are the program's own and stay. */
+static enum landing translate_tagged(struct mcr_engine *engine, uint64_t value, uint64_t tags, uint32_t type,
+                                     uint64_t *ret) {
+    enum landing landing = mcr_translate_pointer(engine, value & ~tags, type, ret);
     *ret |= value & tags;
     return landing;
+}
+
+/* A pointer that may mean an object or the end of the array before it. */
+static void check_end(struct mcr_engine *engine, const struct conversion *c, const struct place *at, uint64_t value,
+                      uint32_t type) {
+    uint32_t index = type == MCR_NONE ? MCR_NONE : mcr_find_object(engine, value);
+    if (index != MCR_NONE && engine->objects[index].address == value && mcr_is_ambiguous(engine, index, type))
+        mcr_event_add(engine, MCR_EVENT_AMBIGUOUS, c->object, c->object_offset + at->old_offset, value, 0);
 }
 
 static void convert_pointer(struct mcr_engine *engine, struct conversion *c, const struct mcr_op *op,
                             const struct place *at) {
     uint64_t tags = (uint64_t)op->aux << 32 | op->length, theirs = load_word(at->theirs), moved, base_moved = 0;
-    enum landing landing = translate_tagged(engine, theirs, tags, &moved);
+    uint32_t type = op->code == MCR_OP_POINTER ? op->old_stride : MCR_NONE;
+    enum landing landing = translate_tagged(engine, theirs, tags, type, &moved);
     if (at->base && at->ours)
-        translate_tagged(engine, load_word(at->base), tags, &base_moved);
+        translate_tagged(engine, load_word(at->base), tags, type, &base_moved);
     bool differs = at->base && at->ours && load_word(at->ours) != base_moved && load_word(at->ours) != moved;
     if (!decide(engine, c, op, at, 8, differs, true))
         return;
     if (landing == LANDS_LOST)
         mcr_event_add(engine, MCR_EVENT_LOST_POINTER, c->object, c->object_offset + at->old_offset, theirs & ~tags, 0);
+    check_end(engine, c, at, theirs & ~tags, type);
     engine->statistics.translated += moved != theirs;
     store_word(at->out, moved);
 }
@@ -285,7 +344,7 @@ static void run(struct mcr_engine *engine, struct conversion *c, const struct mc
 static void run_one(struct mcr_engine *engine, struct conversion *c, const struct mcr_op *op, uint64_t old_offset,
                     uint64_t new_offset) {
     uint64_t old_length = op->length, new_length = op->length;
-    if (op->code == MCR_OP_INTEGER || op->code == MCR_OP_ENUM)
+    if (op->code == MCR_OP_INTEGER || op->code == MCR_OP_ENUM || op->code == MCR_OP_REAL)
         old_length = op->old_bytes, new_length = op->new_bytes;
     else if (op->code == MCR_OP_POINTER || op->code == MCR_OP_CODE)
         old_length = new_length = 8;
@@ -303,6 +362,9 @@ static void run_one(struct mcr_engine *engine, struct conversion *c, const struc
     case MCR_OP_INTEGER:
     case MCR_OP_ENUM:
         convert_integer(engine, c, op, &at);
+        break;
+    case MCR_OP_REAL:
+        convert_real(engine, c, op, &at);
         break;
     case MCR_OP_BITS:
         convert_bits(engine, c, op, &at);

@@ -84,6 +84,8 @@ void mcr_engine_destroy(struct mcr_engine *engine) {
     free(engine->deferred);
     free(engine->visits.keys);
     free(engine->site_bad);
+    free(engine->site_tail);
+    free(engine->ends);
     free(engine->lengths);
     free(engine->events);
     free(engine->patches);

@@ -57,8 +57,8 @@ enum mcr_type_flag {
 struct mcr_type {
     uint8_t kind;
     uint8_t flags;
-    uint16_t reserved;
-    uint32_t size; /* bytes; 0 = incomplete */
+    uint16_t alignment; /* what addresses of such objects are multiples of; 1 = not certain */
+    uint32_t size;      /* bytes; 0 = incomplete */
     uint32_t target;
     uint32_t first; /* of a pointer with count 1: its entry in the pointer facts */
     uint32_t count;
@@ -89,28 +89,33 @@ enum mcr_op_code {
     MCR_OP_DATA = 0,    /* length bytes as they are */
     MCR_OP_INTEGER = 1, /* old_bytes -> new_bytes, sign by flag, range checked */
     MCR_OP_ENUM = 2,    /* as INTEGER, then mapped: aux = first of `length` entries in the enum maps */
-    MCR_OP_POINTER = 3, /* aux and length: high and low half of the bits that are no part of the address */
+    MCR_OP_POINTER = 3, /* aux and length: high and low half of the bits that are no part of the address; `old_stride` =
+                           O's type of what it points to, MCR_NONE = void */
     MCR_OP_CODE = 4,
     MCR_OP_OPAQUE = 5,   /* length bytes: words, exact image words rewritten */
     MCR_OP_WORDS = 6,    /* length bytes: never rewritten */
     MCR_OP_LOOP = 7,     /* aux times the next `length` ops, whose offsets are relative to the element */
-    MCR_OP_BITS = 8,     /* old_bytes/new_bytes = widths; aux = old bit << 16 | new bit, from the byte offsets */
+    MCR_OP_BITS = 8,     /* old_bytes/new_bytes = widths; aux = old bit << 16 | new bit, from the byte offsets; an enum
+                            has `length` entries in the enum maps from `old_stride` on */
     MCR_OP_DROPPED = 9,  /* length old bytes without a home; aux = id for the finding */
     MCR_OP_KEEP = 10,    /* length new bytes that stay N's; old_bytes = 1: O has it too (never-merged), 0: added */
     MCR_OP_NESTED = 11,  /* no bytes: an aggregate of `length` old bytes starts here (for interior pointers) */
     MCR_OP_HANDLER = 12, /* no bytes: handler `aux` runs on the aggregate that starts here */
     /* The next `length` ops if question `aux` is answered by other than 0, and then not the `old_stride` ops behind
      * them; it is asked about the object that begins `new_stride` bytes before. */
-    MCR_OP_CHOICE = 13
+    MCR_OP_CHOICE = 13,
+    MCR_OP_REAL = 14 /* old_bytes -> new_bytes of float or double; aux = 0: from an integer, sign by flag */
 };
 
 enum mcr_op_flag {
     MCR_OPFLAG_SIGNED = 1,
     MCR_OPFLAG_KEEP_OLD = 2, /* annotation: O's value whatever the base says */
     MCR_OPFLAG_KEEP_NEW = 4,
-    MCR_OPFLAG_COUNTER = 8, /* theirs + ours - base */
-    MCR_OPFLAG_RULED = 16,  /* opaque bytes inside an object of a ruled type */
-    MCR_OPFLAG_HANDLED = 32 /* a handler sets what stands there in N; the op tells only where that is */
+    MCR_OPFLAG_COUNTER = 8,     /* theirs + ours - base */
+    MCR_OPFLAG_RULED = 16,      /* opaque bytes inside an object of a ruled type */
+    MCR_OPFLAG_HANDLED = 32,    /* a handler sets what stands there in N; the op tells only where that is */
+    MCR_OPFLAG_NEW_SIGNED = 64, /* of a number: it is signed in N */
+    MCR_OPFLAG_BOOLEAN = 128    /* of a number: N keeps only 0 and 1 */
 };
 
 struct mcr_op {
@@ -132,6 +137,7 @@ struct mcr_program {
     uint32_t old_size, new_size; /* sizeof; a flexible member is not in it */
     uint32_t tail_program;       /* elements behind: flexible array member, MCR_NONE = raw bytes */
     uint32_t identical;          /* same layout: only pointers need a look */
+    uint32_t old_tail, new_tail; /* where what stands behind begins: a flexible member may begin before sizeof */
 };
 
 struct mcr_enum_entry {
@@ -163,7 +169,9 @@ enum mcr_object_flag {
     MCR_OBJECT_SETTLED = 1 << 13,        /* free or plain by annotation: no other pointer's type counts */
     MCR_OBJECT_OLD_WINS = 1 << 14,       /* part of a linked structure that both sides changed: O's values count */
     MCR_OBJECT_SUPPOSED = 1 << 15,       /* settled in the round of tracing before: only what settles it again counts */
-    MCR_OBJECT_LOOKED_INTO = 1 << 16     /* untyped, but typed places inside it were followed */
+    MCR_OBJECT_LOOKED_INTO = 1 << 16,    /* untyped, but typed places inside it were followed */
+    MCR_OBJECT_BYTES = 1 << 17,          /* a pointer to characters leads to it */
+    MCR_OBJECT_FOREIGN = 1 << 18         /* its site says that it is no struct of the executable's */
 };
 #define MCR_OBJECT_KIND_SHIFT 28
 
@@ -219,8 +227,8 @@ enum mcr_event_kind {
     MCR_EVENT_TYPE_CONFLICT = 3,     /* R4: detail = the other type */
     MCR_EVENT_PINNED_MOVE = 4,       /* R5: must move or change but is held; detail = holder object */
     MCR_EVENT_BOTH_CHANGED = 5,      /* O's value won; detail = 1 if a pointer, value = N's */
-    MCR_EVENT_OUT_OF_RANGE = 6,      /* an integer does not fit its new width */
-    MCR_EVENT_CHANGED_IN_OPAQUE = 7, /* R1: detail = O type */
+    MCR_EVENT_OUT_OF_RANGE = 6,      /* a number has no equal in its new form; detail = its bits there */
+    MCR_EVENT_CHANGED_IN_OPAQUE = 7, /* R1: detail = O type; value = UINT64_MAX: only its size and words tell */
     MCR_EVENT_UNKNOWN_ENUM = 8,
     MCR_EVENT_NO_HOME = 9, /* R2: O changed a whole object that N lacks */
     MCR_EVENT_MIXED = 10,  /* R11: the object took fields from O while another one, at `offset`, has N's own value */
@@ -228,7 +236,10 @@ enum mcr_event_kind {
         11, /* R11: N has linked it otherwise; its structure is O's; detail = the structure's first object */
     MCR_EVENT_ELEMENT = 12,        /* the array element at `offset` took fields from O and has others of N's */
     MCR_EVENT_HANDLER_FAILED = 13, /* R15: detail = step, value = enum mcr_handler_failure */
-    MCR_EVENT_HANDLED_RANGE = 14   /* R15: detail = the step that stored `value`, which does not fit there */
+    MCR_EVENT_HANDLED_RANGE = 14,  /* R15: detail = the step that stored `value`, which does not fit there */
+    MCR_EVENT_AMBIGUOUS =
+        15 /* R4: detail = 0: an array, or one and a tail; else what a pointer at `offset` may lead to:
+                                the object at this address, or the end of the array before it */
 };
 
 struct mcr_event {

@@ -16,6 +16,10 @@ struct deferred { /* a typed pointer into bytes that had no type yet */
     uint64_t offset;
 };
 
+struct end { /* a typed pointer to an object's start, which may be meant as the end of the one before it: ends.c */
+    uint32_t object, type, from;
+};
+
 struct work {
     uint32_t *objects;
     uint64_t count, room;
@@ -92,8 +96,11 @@ struct mcr_engine {
     struct pipeline pipeline;
     struct deferred *deferred;
     uint64_t deferred_count, deferred_room, deferred_walked;
-    struct visits visits;   /* typed places inside untyped chunks that were met */
-    uint8_t *site_bad;      /* by site: a disagreement disqualified it */
+    struct visits visits; /* typed places inside untyped chunks that were met */
+    uint8_t *site_bad;    /* by site: a disagreement disqualified it */
+    uint8_t *site_tail;   /* by site: one of its chunks has bytes behind its type */
+    struct end *ends;
+    uint64_t end_count, end_room, end_walked;
     bool restart;           /* a type turned out to have tails: trace again at once */
     bool misled;            /* stale words were taken for pointers: trace again when all is known that can be */
     struct length *lengths; /* sorted by address */
@@ -205,6 +212,9 @@ void mcr_rewritten(struct mcr_engine *engine, uint64_t address, uint64_t size);
 struct effect *mcr_effects(struct mcr_engine *engine, uint64_t objects); /* room for them; NULL: no memory */
 void mcr_scan_objects(struct mcr_engine *engine);
 
+/* doubts.c: what tracing leaves open, as events */
+void mcr_doubt_objects(struct mcr_engine *engine);
+
 /* visits.c */
 bool mcr_visits_can_hold(uint32_t type_count);
 bool mcr_visit(struct mcr_engine *engine, uint64_t address, uint32_t type); /* whether it is for the first time */
@@ -224,12 +234,30 @@ bool mcr_type_may_point(const struct mcr_engine *engine, uint32_t type, uint64_t
 /* Whether the byte at `offset` lies in a part of a ruled type. */
 bool mcr_type_ruled_at(const struct mcr_engine *engine, uint32_t type, uint64_t offset);
 uint64_t mcr_reduce_offset(const struct mcr_engine *engine, const struct mcr_object *object, uint64_t offset);
+/* Bytes that an object of the type has at least: a flexible array may be empty, and may begin before sizeof. */
+uint32_t mcr_least_size(const struct mcr_engine *engine, uint32_t type);
+
+/* ends.c: pointers that mean the end of an array, and those that carry a tag */
+/* Bits of a typed pointer that no address of its type has. */
+uint64_t mcr_tag(const struct mcr_engine *engine, uint64_t value, uint32_t type);
+/* Whether a pointer to `type` with the address of this object may be meant as the end of the object before it. */
+bool mcr_may_be_end(const struct mcr_engine *engine, uint32_t object, uint32_t type);
+/* Whether it is, now that types are known. */
+bool mcr_is_end(const struct mcr_engine *engine, uint32_t object, uint32_t type);
+/* Whether nobody can tell, and it makes a difference. */
+bool mcr_is_ambiguous(struct mcr_engine *engine, uint32_t object, uint32_t type);
 
 /* translate.c */
 enum landing { LANDS_SAME, LANDS_MOVED, LANDS_CODE, LANDS_UNKNOWN, LANDS_LOST };
 enum landing mcr_translate(struct mcr_engine *engine, uint64_t value, uint64_t *ret);
+/* Of a pointer by its type, MCR_NONE = void. */
+enum landing mcr_translate_pointer(struct mcr_engine *engine, uint64_t value, uint32_t type, uint64_t *ret);
+/* Where the end of an object is in N. */
+enum landing mcr_translate_end(struct mcr_engine *engine, uint32_t object, uint64_t *ret);
 /* For words of opaque memory: only what is certain (DESIGN section 8). `ruled` = the holder's library may point to ruled types. */
 enum landing mcr_translate_opaque(struct mcr_engine *engine, uint64_t value, bool ruled, uint64_t *ret);
+/* Whether something stands behind its only element. */
+bool mcr_has_tail(const struct mcr_engine *engine, const struct mcr_object *object, const struct mcr_program *program);
 bool mcr_map_offset(const struct mcr_engine *engine, const struct mcr_object *object, uint64_t offset, uint64_t *ret);
 uint32_t mcr_object_program(const struct mcr_engine *engine, const struct mcr_object *object);
 

@@ -44,11 +44,12 @@ static void set_type(struct mcr_engine *engine, uint32_t index, uint32_t type, u
     object->type = type;
     object->flags |= flag;
     uint32_t size = engine->tables.types[type].size;
-    if (object->size % size && !(engine->interest[type] & INTEREST_FLEXIBLE) &&
-        !(engine->tables.type_flags[type] & MCR_TYPE_TAIL)) {
+    if (object->size % size && !(engine->interest[type] & INTEREST_FLEXIBLE)) {
+        if (object->site < engine->tables.site_count)
+            engine->site_tail[object->site] = 1;
         /* One chunk of this type has bytes behind it, so no chunk of it is an array: what was read as one was wrong. */
+        engine->restart |= !(engine->tables.type_flags[type] & MCR_TYPE_TAIL);
         engine->tables.type_flags[type] |= MCR_TYPE_TAIL;
-        engine->restart = true;
     }
     push(engine, index);
 }
@@ -72,7 +73,7 @@ static void settle(struct mcr_engine *engine, uint32_t index, uint32_t type) {
 /* A typed pointer says that `wanted` stands at `offset` of a chunk. */
 static void claim(struct mcr_engine *engine, uint32_t index, uint64_t offset, uint32_t wanted, uint32_t from) {
     struct mcr_object *object = &engine->objects[index];
-    uint32_t size = engine->tables.types[wanted].size;
+    uint32_t size = mcr_least_size(engine, wanted);
     if (object->flags & MCR_OBJECT_SETTLED)
         return;
     if (mcr_is_settling(engine, wanted)) {
@@ -108,10 +109,20 @@ static void follow(struct mcr_engine *engine, const struct met_pointer *pointer)
     if (pointer->object == MCR_NONE || !mcr_holds(&engine->objects[pointer->object], pointer->value))
         return;
     struct mcr_object *object = &engine->objects[pointer->object];
+    uint32_t target = pointer->target;
+    uint64_t offset = pointer->value - object->address;
+    bool vague = is_vague(engine, target);
+    bool typed = !vague && object_kind(object) == MCR_OBJECT_CHUNK && !(object->flags & MCR_OBJECT_NEVER);
+    if (typed && offset == 0 && mcr_may_be_end(engine, pointer->object, target)) {
+        if (mcr_grow(engine, &engine->ends, &engine->end_room, engine->end_count + 1, sizeof *engine->ends))
+            engine->ends[engine->end_count++] = (struct end){pointer->object, target, pointer->from};
+        return;
+    }
     reach(object, pointer->from);
-    if (!is_vague(engine, pointer->target) && object_kind(object) == MCR_OBJECT_CHUNK &&
-        !(object->flags & MCR_OBJECT_NEVER))
-        claim(engine, pointer->object, pointer->value - object->address, pointer->target, pointer->from);
+    if (typed)
+        claim(engine, pointer->object, offset, target, pointer->from);
+    else if (vague && target != MCR_NONE && offset == 0 && engine->tables.types[target].size == 1)
+        object->flags |= MCR_OBJECT_BYTES;
 }
 
 static struct met_pointer *pointer_at(struct mcr_engine *engine, uint64_t number) {
@@ -130,6 +141,7 @@ static void meet(struct mcr_engine *engine, uint32_t from, uint64_t value, uint3
     struct pipeline *line = &engine->pipeline;
     if (value < engine->low || value >= engine->high)
         return;
+    value -= mcr_tag(engine, value, target);
     mcr_find_soon(engine, value);
     *pointer_at(engine, line->met++) = (struct met_pointer){.value = value, .target = target, .from = from};
     if (line->met - line->found == POINTERS_AHEAD)
@@ -301,6 +313,31 @@ static void drain(struct mcr_engine *engine) {
     }
 }
 
+static uint32_t site_type(const struct mcr_engine *engine, const struct mcr_object *object) {
+    return object->site < engine->tables.site_count ? engine->tables.site_types[object->site] : MCR_NONE;
+}
+
+/* The site of an untyped object says that it is something else. */
+static bool is_other_by_site(const struct mcr_engine *engine, const struct mcr_object *object, uint32_t type) {
+    uint32_t known = object->type == MCR_NONE ? site_type(engine, object) : MCR_NONE;
+    return known != MCR_NONE && !engine->site_bad[object->site] && !is_vague(engine, known) &&
+           !mcr_type_holds(engine, known, 0, type) && !mcr_type_holds(engine, type, 0, known);
+}
+
+/* Pointers that may mean an end: by now most of what they may lead to has a type. */
+static void settle_ends(struct mcr_engine *engine) {
+    while (!engine->restart && engine->end_walked < engine->end_count) {
+        struct end one = engine->ends[engine->end_walked++];
+        struct mcr_object *object = &engine->objects[one.object];
+        bool is_end = mcr_is_end(engine, one.object, one.type) &&
+                      (object->type != MCR_NONE || is_other_by_site(engine, object, one.type));
+        reach(is_end ? object - 1 : object, one.from);
+        if (!is_end)
+            claim(engine, one.object, 0, one.type, one.from);
+        drain(engine);
+    }
+}
+
 static void trace_precise(struct mcr_engine *engine) {
     for (uint64_t i = 0; i < engine->object_count; i++) {
         struct mcr_object *object = &engine->objects[i];
@@ -310,10 +347,7 @@ static void trace_precise(struct mcr_engine *engine) {
         push(engine, (uint32_t)i);
     }
     drain(engine);
-}
-
-static uint32_t site_type(const struct mcr_engine *engine, const struct mcr_object *object) {
-    return object->site < engine->tables.site_count ? engine->tables.site_types[object->site] : MCR_NONE;
+    settle_ends(engine);
 }
 
 /* A site whose type contradicts a precise one anywhere is not believed anywhere. */
@@ -344,12 +378,13 @@ static void trace_sites(struct mcr_engine *engine) {
             is_vague(engine, type) || (object->flags & (MCR_OBJECT_NEVER | MCR_OBJECT_SUPPOSED)) ||
             engine->site_bad[object->site])
             continue;
-        if (object->size < engine->tables.types[type].size)
+        if (object->size < mcr_least_size(engine, type))
             object->flags |= MCR_OBJECT_TOO_SMALL;
         else
             set_type(engine, (uint32_t)i, type, MCR_OBJECT_SITE_TYPED);
     }
     drain(engine);
+    settle_ends(engine);
 }
 
 /* Typed pointers into chunks that stayed opaque: if their type changed, bytes of the old layout lie there (R1). */
@@ -383,7 +418,7 @@ static void reset(struct mcr_engine *engine) {
     const uint32_t found = MCR_OBJECT_REACHED | MCR_OBJECT_PRECISE | MCR_OBJECT_SITE_TYPED | MCR_OBJECT_CONFLICT |
                            MCR_OBJECT_TOO_SMALL | MCR_OBJECT_IMMUTABLE | MCR_OBJECT_NONUPDATABLE |
                            MCR_OBJECT_INTERIOR_TYPED | MCR_OBJECT_HELD_INSIDE | MCR_OBJECT_SETTLED |
-                           MCR_OBJECT_LOOKED_INTO;
+                           MCR_OBJECT_LOOKED_INTO | MCR_OBJECT_BYTES;
     for (uint64_t i = 0; i < engine->object_count; i++) {
         struct mcr_object *object = &engine->objects[i];
         if (object->flags & MCR_OBJECT_SETTLED)
@@ -393,12 +428,14 @@ static void reset(struct mcr_engine *engine) {
         if (object_kind(object) == MCR_OBJECT_CHUNK)
             object->type = MCR_NONE;
     }
+    if (engine->misled)
+        memset(engine->site_tail, 0, engine->tables.site_count + 1);
     for (uint32_t i = 0; engine->misled && i < engine->tables.type_count; i++)
         engine->tables.type_flags[i] &= ~MCR_TYPE_TAIL;
     memset(&engine->statistics, 0, sizeof engine->statistics);
     memset(engine->site_bad, 0, engine->tables.site_count + 1);
     engine->work[0].count = engine->work[1].count = engine->deferred_count = engine->deferred_walked =
-        engine->event_count = 0;
+        engine->event_count = engine->end_count = engine->end_walked = 0;
     engine->pipeline = (struct pipeline){0};
     mcr_visits_clear(engine);
     engine->restart = engine->misled = false;
@@ -427,6 +464,7 @@ static void trace_round(struct mcr_engine *engine) {
     while (!engine->restart && engine->deferred_count) {
         settle_deferred(engine);
         drain(engine);
+        settle_ends(engine);
     }
     if (!engine->restart && !engine->misled)
         withdraw_suppositions(engine);
@@ -436,8 +474,10 @@ int mcr_engine_trace(struct mcr_engine *engine) {
     if (!mcr_visits_can_hold(engine->tables.type_count))
         return -E2BIG;
     free(engine->site_bad);
+    free(engine->site_tail);
     engine->site_bad = calloc(engine->tables.site_count + 1, 1);
-    if (!engine->site_bad)
+    engine->site_tail = calloc(engine->tables.site_count + 1, 1);
+    if (!engine->site_bad || !engine->site_tail)
         return -ENOMEM;
     uint32_t misled = 0;
     do {
@@ -446,6 +486,7 @@ int mcr_engine_trace(struct mcr_engine *engine) {
     } while ((engine->restart || engine->misled) && misled < MAX_MISLED);
     if (engine->misled)
         return -ELOOP;
+    mcr_doubt_objects(engine);
     mcr_scan_objects(engine);
     count_objects(engine);
     return engine->failure;

@@ -68,13 +68,15 @@ uint64_t mcr_engine_new_size(struct mcr_engine *engine, uint32_t index) {
     if (program == MCR_NONE || engine->tables.programs[program].identical)
         return object->size;
     const struct mcr_program *one = &engine->tables.programs[program];
-    uint64_t count = mcr_elements(engine, object), tail = object->size - count * one->old_size;
+    uint64_t count = mcr_elements(engine, object), tail;
+    if (!mcr_has_tail(engine, object, one))
+        return count * one->new_size; /* an array's slack below one element is not data */
+    tail = object->size - one->old_tail;
     if (one->tail_program != MCR_NONE) {
         const struct mcr_program *element = &engine->tables.programs[one->tail_program];
-        return one->new_size + (element->old_size ? tail / element->old_size * element->new_size : 0);
+        tail = element->old_size ? tail / element->old_size * element->new_size : 0;
     }
-    /* An array's slack below one element is not data; a struct's tail is. */
-    return count * one->new_size + (engine->tables.type_flags[object->type] & MCR_TYPE_TAIL ? tail : 0);
+    return one->new_tail + tail > one->new_size ? one->new_tail + tail : one->new_size;
 }
 
 uint64_t mcr_engine_outgrown(struct mcr_engine *engine, uint32_t *objects, uint64_t *sizes, uint64_t capacity) {
@@ -138,6 +140,8 @@ static void convert_elements(struct mcr_engine *engine, const struct mcr_object 
     uint64_t count = mcr_elements_in_use(engine, object), from = 0, to = 0;
     for (; count && to < whole->out_size; count--, from += one->old_size, to += one->new_size)
         convert_element(engine, program, whole, from, to);
+    if (mcr_has_tail(engine, object, one))
+        from = one->old_tail, to = one->new_tail;
     if (count || from >= object->size || to >= whole->out_size || object->in_use ||
         (engine->tables.type_flags[object->type] & MCR_TYPE_FREE))
         return; /* what follows is dead, or has no place */

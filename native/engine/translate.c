@@ -5,6 +5,7 @@ static uint64_t old_span(const struct mcr_op *op) {
     switch (op->code) {
     case MCR_OP_INTEGER:
     case MCR_OP_ENUM:
+    case MCR_OP_REAL:
         return op->old_bytes;
     case MCR_OP_POINTER:
     case MCR_OP_CODE:
@@ -57,10 +58,16 @@ uint32_t mcr_object_program(const struct mcr_engine *engine, const struct mcr_ob
     return object->type == MCR_NONE ? MCR_NONE : engine->tables.type_programs[object->type];
 }
 
+bool mcr_has_tail(const struct mcr_engine *engine, const struct mcr_object *object, const struct mcr_program *program) {
+    return mcr_elements(engine, object) == 1 && object->size > program->old_tail &&
+           (program->tail_program != MCR_NONE || (engine->interest[object->type] & INTEREST_FLEXIBLE) ||
+            (engine->tables.type_flags[object->type] & MCR_TYPE_TAIL));
+}
+
 /* An offset behind the struct: in its flexible array, in a tail of raw bytes, or one past the end. */
 static bool map_in_tail(const struct mcr_engine *engine, const struct mcr_program *program, uint64_t offset,
                         uint64_t *ret) {
-    *ret = program->new_size + offset;
+    *ret = program->new_tail + offset;
     if (program->tail_program == MCR_NONE)
         return true;
     const struct mcr_program *tail = &engine->tables.programs[program->tail_program];
@@ -69,7 +76,7 @@ static bool map_in_tail(const struct mcr_engine *engine, const struct mcr_progra
         return true;
     if (inside && !tail->identical && !map_in_ops(engine->tables.ops + tail->first, tail->count, inside, &inside))
         return false;
-    *ret = program->new_size + offset / tail->old_size * tail->new_size + inside;
+    *ret = program->new_tail + offset / tail->old_size * tail->new_size + inside;
     return true;
 }
 
@@ -82,17 +89,14 @@ bool mcr_map_offset(const struct mcr_engine *engine, const struct mcr_object *ob
     if (program->identical)
         return true;
     uint64_t count = mcr_elements(engine, object), element = 0;
-    if (program->old_size && offset / program->old_size < count) {
-        element = offset / program->old_size;
-        offset %= program->old_size;
-    } else {
-        offset -= (count - 1) * program->old_size;
-        element = count - 1;
-        if (offset >= program->old_size) {
-            bool mapped = map_in_tail(engine, program, offset - program->old_size, ret);
-            *ret += element * program->new_size;
-            return mapped;
-        }
+    if (program->old_size)
+        element = offset / program->old_size < count ? offset / program->old_size : count - 1;
+    offset -= element * program->old_size;
+    bool behind = offset >= (mcr_has_tail(engine, object, program) ? program->old_tail : program->old_size);
+    if (behind && element == count - 1) {
+        bool mapped = map_in_tail(engine, program, offset - program->old_tail, ret);
+        *ret += element * program->new_size;
+        return mapped;
     }
     if (offset != 0 && !map_in_ops(engine->tables.ops + program->first, program->count, offset, &offset))
         return false;
@@ -132,17 +136,42 @@ enum landing mcr_translate(struct mcr_engine *engine, uint64_t value, uint64_t *
         return land_in_object(engine, &engine->objects[index], value, ret);
     if (value >= engine->tables.image_start && value < engine->tables.image_end)
         return land_in_image(engine, value, ret);
-    index = mcr_find_object(engine, value - 1); /* one past the end of an object */
-    if (index != MCR_NONE) {
-        const struct mcr_object *object = &engine->objects[index];
-        if (object->pair != MCR_NONE && engine->pairs[object->pair].new_address) {
-            const struct mcr_pair *pair = &engine->pairs[object->pair];
-            *ret = pair->new_address + mcr_engine_new_size(engine, index);
-            return *ret == value ? LANDS_SAME : LANDS_MOVED;
-        }
-        return LANDS_SAME;
-    }
-    return LANDS_UNKNOWN;
+    index = mcr_find_object(engine, value - 1);
+    return index != MCR_NONE ? mcr_translate_end(engine, index, ret) : LANDS_UNKNOWN;
+}
+
+/* Behind the last element that O has: an array of another length in N ends elsewhere. */
+static uint64_t new_end(struct mcr_engine *engine, uint32_t index) {
+    const struct mcr_object *object = &engine->objects[index];
+    uint32_t number = mcr_object_program(engine, object);
+    if (number == MCR_NONE || engine->tables.programs[number].identical)
+        return object->size;
+    const struct mcr_program *program = &engine->tables.programs[number];
+    const struct mcr_op *first = &engine->tables.ops[program->first];
+    if (program->count && first->code == MCR_OP_LOOP && (uint64_t)first->aux * first->old_stride == object->size)
+        return (uint64_t)first->aux * first->new_stride;
+    return mcr_engine_new_size(engine, index);
+}
+
+enum landing mcr_translate_end(struct mcr_engine *engine, uint32_t index, uint64_t *ret) {
+    const struct mcr_object *object = &engine->objects[index];
+    uint64_t start = object->pair != MCR_NONE ? engine->pairs[object->pair].new_address : object->address;
+    uint64_t old = object->address + object->size;
+    *ret = old;
+    if (!start || (object->flags & MCR_OBJECT_DROPPED))
+        return LANDS_LOST;
+    *ret = start + new_end(engine, index);
+    return *ret == old ? LANDS_SAME : LANDS_MOVED;
+}
+
+enum landing mcr_translate_pointer(struct mcr_engine *engine, uint64_t value, uint32_t type, uint64_t *ret) {
+    uint64_t tag = mcr_tag(engine, value, type);
+    uint32_t index = type == MCR_NONE ? MCR_NONE : mcr_find_object(engine, value - tag);
+    bool starts = index != MCR_NONE && engine->objects[index].address == value - tag;
+    enum landing landing = starts && mcr_is_end(engine, index, type) ? mcr_translate_end(engine, index - 1, ret)
+                                                                     : mcr_translate(engine, value - tag, ret);
+    *ret += tag;
+    return landing;
 }
 
 enum landing mcr_translate_opaque(struct mcr_engine *engine, uint64_t value, bool ruled, uint64_t *ret) {

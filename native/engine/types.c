@@ -92,6 +92,14 @@ uint32_t mcr_elements_in_use(const struct mcr_engine *engine, const struct mcr_o
     return in_use < count ? (uint32_t)in_use : count;
 }
 
+uint32_t mcr_least_size(const struct mcr_engine *engine, uint32_t type) {
+    const struct mcr_type *one = &engine->tables.types[type];
+    if (!(engine->interest[type] & INTEREST_FLEXIBLE) || one->kind != MCR_TYPE_STRUCT || !one->count)
+        return one->size;
+    uint32_t last = engine->tables.members[one->first + one->count - 1].offset;
+    return last && last < one->size ? last : one->size;
+}
+
 uint64_t mcr_reduce_offset(const struct mcr_engine *engine, const struct mcr_object *object, uint64_t offset) {
     uint32_t size = object->type == MCR_NONE ? 0 : engine->tables.types[object->type].size;
     if (size && offset / size < mcr_elements(engine, object))

@@ -30,11 +30,11 @@ def build(directory: Path, *options: str) -> Path:
     return binary
 
 
-class TableClient:
-    """A connection: `ask` sends a line and gives the words of the answer."""
+class LineClient:
+    """A connection to a server that answers each line with one: `ask` sends it and gives the words of the answer."""
 
-    def __init__(self, port: int) -> None:
-        self._socket = _connected(port)
+    def __init__(self, port: int, timeout_s: float = _TIMEOUT_S) -> None:
+        self._socket = _connected(port, timeout_s)
         self._lines = self._socket.makefile("rb")
 
     def __enter__(self) -> Self:
@@ -54,6 +54,10 @@ class TableClient:
             raise ConnectionError(f"the connection ended instead of an answer to {line!r}")
         return answer.decode().split()
 
+
+class TableClient(LineClient):
+    """A connection to the table server."""
+
     def count_up(self, name: str, times: int) -> None:
         """Makes the entry this connection's own and counts it up so often."""
         self.ask(f"pick {name}")
@@ -61,11 +65,11 @@ class TableClient:
             self.ask("mine")
 
 
-def _connected(port: int) -> socket.socket:
-    deadline = time.monotonic() + _TIMEOUT_S
+def _connected(port: int, timeout_s: float) -> socket.socket:
+    deadline = time.monotonic() + timeout_s
     while True:
         try:
-            return socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT_S)
+            return socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
         except ConnectionRefusedError:
             if time.monotonic() > deadline:
                 raise

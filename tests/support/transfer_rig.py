@@ -110,7 +110,7 @@ class Rig:
         facts = FactIndex(self.policy.facts)
         shapes = ShapeCompiler(old, self.policy.shape_flags, self.policy.plain_fields, facts)
         layout = LayoutComparer(old, new, handled=HandlerIndex(self.policy.handlers).types)
-        compiler = ProgramCompiler(old, new, self.policy, layout, facts)
+        compiler = ProgramCompiler(old, new, self.policy, layout, facts, shapes.pointee)
         steps = self._compile_handlers(compiler)
         objects, pairs = [], list(self._chunk_pairs)
         for number, (offset, size, old_type, new_offset, new_size, new_type, name) in enumerate(self._globals):
@@ -151,6 +151,9 @@ class Rig:
             if target is not None:
                 tables.shape_changed[index] = not layout.same(source, target)
                 tables.shape_programs[index] = compiler.program(source, target)
+        more = len(shapes.shapes) - len(tables.shape_programs)
+        tables.shape_changed.extend(bytes(more))
+        tables.shape_programs += [NONE] * more
         tables.programs, tables.ops, tables.enums = compiler.programs, compiler.ops, compiler.enums
         with Tracer() as tracer:
             if self.policy.library is not None:
