@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MCR_ABI_VERSION        1u
+#define MCR_ABI_VERSION        2u
 #define MCR_MAGIC              0x006c6f72746e6f63ull /* "control" */
 #define MCR_SETTINGS_MAGIC     0x73676e6974746573ull /* "settings" */
 #define MCR_MODULE_TABLE_MAGIC 0x656c75646f6d726dull /* "mrmodule" */
@@ -129,13 +129,11 @@ struct mcr_allocation {
     uint32_t nth;      /* 0-based count among this thread's allocations with this stack_id */
     uint32_t site;     /* index in the site table */
     uint64_t addr;
-    uint64_t size;       /* exact requested size now, bytes */
-    uint64_t first_size; /* as first requested */
-    uint64_t
-        base_addr; /* as they were at the end of start-up (mcr_heap_note_startup_end): where the snapshot has it; */
-    uint64_t base_size; /* 0 = freed before that */
-    uint32_t flags;     /* enum mcr_allocation_flag */
-    int32_t plan;       /* N: seq in O's allocation log, -1 none */
+    uint64_t size;                 /* exact requested size now, bytes */
+    uint64_t first_size;           /* as first requested */
+    uint64_t base_addr, base_size; /* at the end of start-up, where the snapshot has it; size 0 = freed before that */
+    uint32_t flags;                /* enum mcr_allocation_flag */
+    int32_t plan;                  /* N: seq in O's allocation log, -1 none */
 };
 
 /* What a thread waits for; also the stop point classes of DESIGN section 5. */
@@ -182,8 +180,9 @@ struct mcr_region {
 struct mcr_input { /* a file read in start-up */
     uint64_t device, inode, size;
     int64_t mtime_ns;
-    uint64_t hash; /* FNV-1a of its bytes as read at end of start-up, 0 if unreadable */
-    uint64_t path; /* offset in the blob table, NUL-terminated */
+    uint64_t hash;  /* FNV-1a of its bytes as read at end of start-up, 0 if unreadable */
+    uint64_t path;  /* offset in the blob table, NUL-terminated */
+    uint64_t early; /* control.early[early % MCR_EARLY] is what memory was before it was read, if its number is this */
 };
 
 /* ---------------------------------------------------------------- launch facts */
@@ -258,6 +257,14 @@ struct mcr_bank {
     uint64_t span_count; /* spans in use or once used; check kind */
 };
 
+#define MCR_EARLY 4u      /* the latest ones are kept */
+struct mcr_early {        /* memory in the middle of start-up, before an input was read; the allocation log is in it */
+    uint64_t number;      /* from 1, 0 = none here */
+    uint64_t allocations; /* logged before */
+    uint64_t address, size; /* as snapshot_address, snapshot_size */
+    struct mcr_table regions;
+};
+
 struct mcr_control {
     uint64_t magic; /* MCR_MAGIC, stored last */
     uint32_t version;
@@ -294,6 +301,7 @@ struct mcr_control {
     int32_t highest_fd; /* the highest descriptor number seen */
     int32_t channel_fd; /* N: where the channel stands now, -1 none */
     uint32_t withheld;  /* operations withheld so far */
+    struct mcr_early early[MCR_EARLY];
 };
 
 /* ---------------------------------------------------------------- settings (a sealed memfd at MCR_SETTINGS_FD) */
@@ -430,45 +438,7 @@ struct mcr_name_row {
     uint64_t hash; /* mcr_hash of the inline chain's names, innermost first, each followed by a NUL; 0 = no function */
 };
 
-/* ---------------------------------------------------------------- launch plan (a memfd; mcr_launch PLAN-FD) */
-/* Variable parts follow the struct; offsets are from its start. */
-#define MCR_LAUNCH_PLAN_MAGIC 0x6e616c7068636c6dull /* "mlchplan" */
-
-/* Which of the facts N gets; of the others it inherits mcr_launch's own. */
-enum mcr_launch_apply {
-    MCR_LAUNCH_CWD = 1,
-    MCR_LAUNCH_ROOT = 2,
-    MCR_LAUNCH_UMASK = 4,
-    MCR_LAUNCH_RLIMITS = 8,
-    MCR_LAUNCH_IDS = 16, /* and groups */
-    MCR_LAUNCH_CAPABILITIES = 32,
-    MCR_LAUNCH_SIGNALS = 64, /* mask and ignored signals */
-    MCR_LAUNCH_AFFINITY = 128,
-    MCR_LAUNCH_AT_RANDOM = 256
-};
-
-struct mcr_launch_range { /* [start, end), reserved in N with PROT_NONE */
-    uint64_t start, end;
-};
-
-struct mcr_launch_library { /* a file that ld.so is to map */
-    uint64_t base;          /* where its lowest byte is to stand */
-    uint64_t path;          /* offset, NUL-terminated */
-};
-
-struct mcr_launch_plan {
-    uint64_t magic;
-    uint32_t version;
-    uint32_t size;                     /* bytes of the whole memfd */
-    uint64_t executable;               /* offset of its path, NUL-terminated */
-    uint64_t libraries, library_count; /* struct mcr_launch_library[] */
-    uint64_t reserved, reserved_count; /* struct mcr_launch_range[] */
-    int32_t settings_fd, channel_fd;   /* as mcr_launch has them, -1 none */
-    uint32_t tries, timeout_ms;
-    uint32_t apply; /* enum mcr_launch_apply */
-    uint32_t padding;
-    struct mcr_launch_facts facts; /* argc, envc, strings (an offset here): what N's exec gets */
-};
+#include "mcr_launch_plan.h"
 
 /* ---------------------------------------------------------------- call stack IDs */
 static inline uint64_t mcr_hash(const void *data, size_t size, uint64_t hash) { /* FNV-1a, 64 bit */

@@ -13,6 +13,8 @@ from gdb_mcr.model.place import Side
 from gdb_mcr.model.statement import (
     Active,
     FreeType,
+    InputFile,
+    InputState,
     Length,
     LibraryPointsTo,
     NeverMergeLibrary,
@@ -104,6 +106,12 @@ class StatementBuilder(StepBuilder):
 
     def opaque(self, meta: Meta, target: Target) -> Opaque:
         return Opaque(target, self._span(meta))
+
+    def input(self, meta: Meta, pattern: Token, state: InputState) -> InputFile:
+        return InputFile(unquoted(pattern), state, self._span(meta))
+
+    def input_state(self, meta: Meta, word: Token) -> InputState:
+        return InputState(str(word))
 
     def precise(self, meta: Meta, target: Target) -> Precise:
         return Precise(target, self._span(meta))

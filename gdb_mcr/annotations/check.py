@@ -16,13 +16,14 @@ from gdb_mcr.annotations.names import Miss, ProgramNames
 from gdb_mcr.annotations.pairs import Pair, variable_text
 from gdb_mcr.annotations.targets import TargetResolver
 from gdb_mcr.annotations.wrong import WrongError
-from gdb_mcr.model.annotation import Annotations, LibraryRule, Rule
+from gdb_mcr.model.annotation import Annotations, InputRule, LibraryRule, Rule
 from gdb_mcr.model.handler import Handler, MemoryFact, PointsTo, Precision, TaggedPointer
 from gdb_mcr.model.place import Place, Side, Subject
 from gdb_mcr.model.program import Program
 from gdb_mcr.model.statement import (
     Active,
     FreeType,
+    InputFile,
     Length,
     LibraryPointsTo,
     NeverMergeLibrary,
@@ -74,6 +75,7 @@ class Checker:
         self._library_path: Path | None = None
         self._handlers = HandlerChecker(self._pair, self._targets, self._wrong)
         self._fact_checker = FactChecker(self._pair, self._targets, self._handlers)
+        self._inputs: list[InputRule] = []
 
     def check(self, statements: Sequence[Statement]) -> Annotations:
         """What the statements mean. `problems` then has what is wrong; the answer leaves that out."""
@@ -107,6 +109,8 @@ class Checker:
                 self._library(one)
             case PlainBytes():
                 self._plain(one)
+            case InputFile():
+                self._input(one)
             case RenameField() | RenameType() | RenameVariable() | FreeType() | Use():
                 pass
             case Tagged() | Length() | Points() | Active() | Opaque() | Precise():
@@ -136,6 +140,7 @@ class Checker:
             library=self._library_path,
             handlers=tuple(self._checked_handlers),
             facts=self._facts_with_targets(),
+            inputs=tuple(self._inputs),
         )
 
     def _rename_type(self, one: RenameType) -> None:
@@ -272,6 +277,12 @@ class Checker:
         old = self._found(free_type(self._pair.old, one.type), one.type.span, self._also(one.type, self._pair.new))
         if old is not None and self._takes(one, ("free", old), "free"):
             self._free_types.append(old)
+
+    def _input(self, one: InputFile) -> None:
+        if not one.pattern or one.pattern.endswith("/"):
+            self._problem(Label.BAD_PATTERN, one.span, f'"{one.pattern}" names no file')
+        elif self._takes(one, ("input", one.pattern), one.state.value):
+            self._inputs.append(InputRule(one.pattern, one.state))
 
     def _never_type(self, one: NeverMergeType) -> None:
         if not self._some_type(one.type):

@@ -23,6 +23,7 @@ STATEMENT_WORDS = (
     "precise",
     "transfer",
     "use",
+    "input",
 )
 """The words that begin a statement."""
 

@@ -16,7 +16,7 @@ from typing import Any
 from gdb_mcr.errors import PrivateDirectoryError
 from gdb_mcr.paths import cache_dir
 
-FORMAT = 2
+FORMAT = 3
 """Raise it when what is stored, or how it is found, changes."""
 
 _DIGEST_BYTES = 32

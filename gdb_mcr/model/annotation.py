@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gdb_mcr.model.handler import Handler, MemoryFact
 from gdb_mcr.model.place import Place
-from gdb_mcr.model.statement import Statement, Treatment
+from gdb_mcr.model.statement import InputState, Statement, Treatment
 from gdb_mcr.source import Span
 
 
@@ -30,6 +30,14 @@ class LibraryRule:
     old_types: tuple[int, ...]
     """Indices in the old program's `types`; empty if it has no such type."""
     new_types: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InputRule:
+    """An `InputFile` that checked."""
+
+    pattern: str
+    state: InputState
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +70,8 @@ class Annotations:
 
     library: Path | None = None
     """Where the functions that handlers call are."""
+    inputs: tuple[InputRule, ...] = ()
+
     handlers: tuple[Handler, ...] = ()
     """Transfer handlers, at most one of a type or variable."""
     facts: tuple[MemoryFact, ...] = ()

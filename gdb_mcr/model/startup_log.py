@@ -218,6 +218,8 @@ class StartupInput:
     mtime_ns: int
     hash: int
     """FNV-1a of its bytes at the end of start-up, 0 if unreadable or too large."""
+    early: int = 0
+    """The snapshot of the server's memory before it was read, 0 if there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -297,6 +297,28 @@ class Use:
         return f'use "{self.library}";'
 
 
+class InputState(Enum):
+    """What the new server's start-up finds where the old one's found a file."""
+
+    NEW = "new"
+    """What stands there now."""
+    ABSENT = "absent"
+    """Nothing: what is in it comes with the old server's memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """`input "dump.rdb" absent;`"""
+
+    pattern: str
+    """An absolute path or the end of one, with the wildcards of fnmatch(3)."""
+    state: InputState
+    span: Span
+
+    def __str__(self) -> str:
+        return f'input "{self.pattern}" {self.state.value};'
+
+
 Statement: TypeAlias = (
     RenameField
     | RenameType
@@ -315,6 +337,7 @@ Statement: TypeAlias = (
     | Precise
     | Transfer
     | Use
+    | InputFile
 )
 
 

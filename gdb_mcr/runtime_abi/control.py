@@ -17,6 +17,7 @@ from gdb_mcr.runtime_abi.layout import (
     Hold,
     Role,
     State,
+    Table,
     TrackerRequest,
 )
 from gdb_mcr.units import Range
@@ -51,6 +52,19 @@ class TablePlace:
     count: int
     entry_size: int
     capacity: int
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyPlace:
+    """A snapshot of the middle of start-up (struct mcr_early)."""
+
+    number: int
+    """0 = there is none."""
+    allocations: int
+    """How many had been logged before it; the log as it was then is in it."""
+    address: int
+    size: int
+    regions: TablePlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +119,8 @@ class Control:
     """N: where the channel stands now, -1 none."""
     withheld: int
     """Operations withheld so far."""
+    early: tuple[EarlyPlace, ...]
+    """`StartupInput.early` refers to their numbers."""
 
 
 def read_control(memory: Reader, address: int) -> Control:
@@ -138,6 +154,9 @@ def read_control(memory: Reader, address: int) -> Control:
         highest_fd=block.highest_fd,
         channel_fd=block.channel_fd,
         withheld=block.withheld,
+        early=tuple(
+            EarlyPlace(one.number, one.allocations, one.address, one.size, _place(one.regions)) for one in block.early
+        ),
     )
 
 
@@ -186,7 +205,10 @@ def describe_error(control: Control) -> str:
 
 
 def _table(block: ControlBlock, name: str) -> TablePlace:
-    table = getattr(block, name)
+    return _place(getattr(block, name))
+
+
+def _place(table: Table) -> TablePlace:
     return TablePlace(table.address, table.count, table.entry_size, table.capacity)
 
 

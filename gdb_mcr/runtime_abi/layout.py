@@ -9,7 +9,7 @@ import ctypes
 from ctypes import c_char, c_int32, c_int64, c_uint8, c_uint16, c_uint32, c_uint64
 from enum import IntEnum, IntFlag
 
-VERSION = 1
+VERSION = 2
 """MCR_ABI_VERSION."""
 
 MAGIC = 0x006C6F72746E6F63
@@ -18,6 +18,7 @@ MAGIC = 0x006C6F72746E6F63
 PAGE_SHIFT = 12
 BANK_SHIFT = 36
 BANKS = 16
+EARLY = 4
 SITE_DEPTH = 6
 
 
@@ -208,6 +209,7 @@ class Input(ctypes.Structure):
         ("mtime_ns", c_int64),
         ("hash", c_uint64),
         ("path", c_uint64),
+        ("early", c_uint64),
     )
 
 
@@ -259,6 +261,18 @@ class Bank(ctypes.Structure):
     _fields_ = (("start", c_uint64), ("used_pages", c_uint64), ("spans", c_uint64), ("span_count", c_uint64))
 
 
+class Early(ctypes.Structure):
+    """struct mcr_early."""
+
+    _fields_ = (
+        ("number", c_uint64),
+        ("allocations", c_uint64),
+        ("address", c_uint64),
+        ("size", c_uint64),
+        ("regions", Table),
+    )
+
+
 TABLES: dict[str, type[ctypes.Structure] | None] = {
     "operations": Operation,
     "allocations": Allocation,
@@ -305,4 +319,5 @@ class ControlBlock(ctypes.Structure):
         ("highest_fd", c_int32),
         ("channel_fd", c_int32),
         ("withheld", c_uint32),
+        ("early", Early * EARLY),
     )

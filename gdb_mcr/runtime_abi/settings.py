@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from gdb_mcr.errors import RuntimeAbiError
 from gdb_mcr.model.placement import PlanEntry
+from gdb_mcr.model.startup_log import OperationKind
 from gdb_mcr.runtime_abi import layout, messages
 from gdb_mcr.runtime_abi.control import Control, Reader
 from gdb_mcr.runtime_abi.sealed import Layouter, sealed_memfd
@@ -117,13 +119,28 @@ def new_settings(settings: NewSettings) -> int:
     return _finish(head, parts)
 
 
-def read_old_log(memory: Reader, control: Control) -> OldLog:
-    """O's operations, threads and blobs as they are now; GONE flags are as of this moment."""
+def read_old_log(memory: Reader, control: Control, absent: Sequence[str] = ()) -> OldLog:
+    """O's operations, threads and blobs as they are now; GONE flags are as of this moment.
+
+    :param absent: paths of files; for N, O's start-up did not find them.
+    """
+    operations, blobs = read_table(memory, control.operations, layout.Operation), read_blobs(memory, control)
     return OldLog(
-        operations=read_table(memory, control.operations, layout.Operation),
+        operations=_without_files(operations, blobs, [os.fsencode(one) for one in absent]) if absent else operations,
         threads=read_table(memory, control.threads, layout.Thread),
-        blobs=read_blobs(memory, control),
+        blobs=blobs,
     )
+
+
+# Paths in the log are as the program gave them, often relative to a directory that it has left since.
+def _without_files(operations: bytes, blobs: bytes, absent: Sequence[bytes]) -> bytes:
+    entries = (layout.Operation * (len(operations) // ctypes.sizeof(layout.Operation))).from_buffer_copy(operations)
+    for one in entries:
+        if one.kind in (OperationKind.OPEN, OperationKind.FOPEN):
+            path = blobs[one.blob : one.blob + one.blob_size]
+            if any(file == path or file.endswith(b"/" + path.removeprefix(b"./")) for file in absent):
+                one.error, one.result = errno.ENOENT, -1
+    return bytes(entries)
 
 
 def spans_for_plan(spans: bytes, plan: Iterable[PlanEntry]) -> bytes:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import ctypes
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ctypes import c_int32, c_uint32, c_uint64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from gdb_mcr.errors import RuntimeAbiError
@@ -28,7 +28,7 @@ from gdb_mcr.model.startup_log import (
     WaitKind,
 )
 from gdb_mcr.runtime_abi import layout
-from gdb_mcr.runtime_abi.control import Control, Reader, TablePlace
+from gdb_mcr.runtime_abi.control import Control, EarlyPlace, Reader, TablePlace
 from gdb_mcr.units import WORD, Range
 
 _Entry = TypeVar("_Entry", bound=ctypes.Structure)
@@ -36,7 +36,7 @@ _Entry = TypeVar("_Entry", bound=ctypes.Structure)
 
 @dataclass(frozen=True, slots=True)
 class BaseSnapshot:
-    """The base of the merge: program pages as they were at the end of start-up."""
+    """The base of the merge: program pages as they were at the end of start-up, or before an input was read."""
 
     address: int
     """Where the copy stands in the server's memory, 0 if there is none."""
@@ -45,11 +45,15 @@ class BaseSnapshot:
     """(range of the program's memory, offset of its bytes from `address`), sorted by range."""
 
 
-def read_startup_log(memory: Reader, control: Control) -> StartupLog:
-    """All of the start-up log."""
+def read_startup_log(memory: Reader, control: Control, early: EarlyPlace | None = None) -> StartupLog:
+    """All of the start-up log. :param early: of allocations those before it, with the bases that they had then."""
+    allocations = control.allocations
+    if early is not None:
+        allocations = replace(allocations, count=min(early.allocations, allocations.count))
+    logged = read_allocations(memory, allocations)
     return StartupLog(
         operations=read_operations(memory, control),
-        allocations=read_allocations(memory, control),
+        allocations=logged if early is None else _with_early_bases(memory, control, early, logged),
         threads=read_threads(memory, control),
         modules=read_modules(memory, control),
         inputs=read_inputs(memory, control),
@@ -64,9 +68,9 @@ def read_operations(memory: Reader, control: Control) -> tuple[LoggedOperation, 
     return tuple(_operation(entry, blobs) for entry in entries)
 
 
-def read_allocations(memory: Reader, control: Control) -> tuple[Allocation, ...]:
+def read_allocations(memory: Reader, place: TablePlace) -> tuple[Allocation, ...]:
     """The allocation log in its order; index = seq."""
-    data = read_table(memory, control.allocations, layout.Allocation)
+    data = read_table(memory, place, layout.Allocation)
     views = {c_uint64: array("Q", data), c_uint32: array("I", data), c_int32: array("i", data)}
     columns = [_column(views[kind], name) for name, kind in layout.Allocation._fields_]
     return tuple(map(Allocation._make, zip(*columns, strict=True)))
@@ -125,7 +129,9 @@ def read_inputs(memory: Reader, control: Control) -> tuple[StartupInput, ...]:
     entries = list(_entries(memory, control.inputs, layout.Input))
     blobs = _Blobs(read_blobs(memory, control)) if entries else _Blobs(b"")
     return tuple(
-        StartupInput(blobs.text(entry.path), entry.device, entry.inode, entry.size, entry.mtime_ns, entry.hash)
+        StartupInput(
+            blobs.text(entry.path), entry.device, entry.inode, entry.size, entry.mtime_ns, entry.hash, entry.early
+        )
         for entry in entries
     )
 
@@ -157,11 +163,12 @@ def read_facts(memory: Reader, control: Control) -> LaunchFacts:
 
 def read_snapshot(memory: Reader, control: Control) -> BaseSnapshot:
     """Where the base of the merge stands; the bytes themselves are read by whom they concern."""
-    regions = [
-        (Range(entry.address, entry.address + entry.size), entry.offset)
-        for entry in _entries(memory, control.snapshot, layout.Region)
-    ]
-    return BaseSnapshot(control.snapshot_address, control.snapshot_size, tuple(sorted(regions)))
+    return BaseSnapshot(control.snapshot_address, control.snapshot_size, _regions(memory, control.snapshot))
+
+
+def read_early_snapshot(memory: Reader, early: EarlyPlace) -> BaseSnapshot:
+    """The same for a snapshot of the middle of start-up."""
+    return BaseSnapshot(early.address, early.size, _regions(memory, early.regions))
 
 
 def read_blobs(memory: Reader, control: Control) -> bytes:
@@ -184,6 +191,26 @@ def read_table(memory: Reader, place: TablePlace, kind: type[ctypes.Structure]) 
             hint="the server's memory is damaged, or libmcr.so was replaced while it ran",
         )
     return memory.read(place.address, place.count * size)
+
+
+def _regions(memory: Reader, place: TablePlace) -> tuple[tuple[Range, int], ...]:
+    entries = _entries(memory, place, layout.Region)
+    return tuple(sorted((Range(entry.address, entry.address + entry.size), entry.offset) for entry in entries))
+
+
+# The log was copied with the rest, so that it says where each chunk stood then.
+def _with_early_bases(
+    memory: Reader, control: Control, early: EarlyPlace, logged: Sequence[Allocation]
+) -> tuple[Allocation, ...]:
+    start = control.allocations.address
+    inside = [offset + start - place.start for place, offset in _regions(memory, early.regions) if start in place]
+    if not inside:
+        return tuple(one._replace(base_address=0, base_size=0) for one in logged)
+    then = read_allocations(memory, replace(control.allocations, address=early.address + inside[0], count=len(logged)))
+    return tuple(
+        one._replace(base_address=0 if old.is_freed else old.address, base_size=0 if old.is_freed else old.size)
+        for one, old in zip(logged, then, strict=True)
+    )
 
 
 class _Blobs:

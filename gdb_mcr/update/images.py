@@ -13,7 +13,6 @@ from typing import Protocol
 from gdb_mcr.debugger.base import Piece, SharedBuffer
 from gdb_mcr.engine.hints import Hints
 from gdb_mcr.engine.tracer import ImageExtent
-from gdb_mcr.runtime_abi.tables import read_snapshot
 from gdb_mcr.tracing.areas import writable_areas
 from gdb_mcr.tracing.sides import LoadedModule
 from gdb_mcr.units import PAGE, Range, align_down, align_up
@@ -109,7 +108,7 @@ def base_image(view: SideView) -> Image:
     mappings = startup_mappings(view.log)
     pieces = tuple(_laid_out(join_ranges([*modules, *chunks, *mappings])))
     buffer = SharedBuffer(pieces[-1].offset + pieces[-1].size if pieces else 0)
-    snapshot = read_snapshot(view.memory, view.control)
+    snapshot = view.start.base
     data = view.memory.read(snapshot.address, snapshot.size) if snapshot.size else b""
     for piece in pieces:
         _fill(buffer, piece, snapshot.regions, data)

@@ -59,6 +59,8 @@ class NewStart:
     timeout_s: float
     bank_ends: tuple[int, ...]
     """`HeapImage.bank_ends` of O."""
+    absent: tuple[str, ...] = ()
+    """Paths of files that its start-up does not find."""
 
     @property
     def argv(self) -> tuple[bytes, ...]:
@@ -286,7 +288,7 @@ def settings_for(
         old_pid=old.pid,
         placeholder_end=kept_numbers(inherited.sent, control.highest_fd, limit),
         private_fd=min(new.facts.rlimits[resource.RLIMIT_NOFILE][0], MAX_FDS),
-        log=read_old_log(old.memory, control),
+        log=read_old_log(old.memory, control, new.absent),
         modules=new.modules,
         plan=plan,
         spans=spans,

@@ -205,6 +205,7 @@ class NewServer:
             ),
             timeout_s=self._options.timeout_s,
             bank_ends=view.heap.bank_ends,
+            absent=view.start.absent,
         )
 
     def _ghost_ranges(self, view: SideView) -> list[Range]:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from gdb_mcr.model.annotation import InputRule
 from gdb_mcr.model.finding import Finding
 from gdb_mcr.model.startup_log import LaunchFacts, StartupInput, StartupLog
 from gdb_mcr.proc.descriptors import targets
@@ -18,6 +19,7 @@ from gdb_mcr.proc.status import status
 from gdb_mcr.runtime_abi.channel import Channel, RemoteCall
 from gdb_mcr.update.fd_rows import NOT_CARRIED, kind_of_target
 from gdb_mcr.update.recorded import RecordedProcess
+from gdb_mcr.update.start_state import input_state
 
 _SYS_CHDIR, _SYS_UMASK = 80, 95
 
@@ -64,9 +66,13 @@ def kernel_findings(pid: int, members: Collection[int] = ()) -> list[Finding]:
     return [*_descriptors(pid), *_timers(pid), *_children(pid, members)]
 
 
-def input_findings(log: StartupLog) -> list[Finding]:
-    """R12: files that O's start-up read and that have changed since: N's start-up reads something else."""
-    return [_input_finding(one) for one in log.inputs if one.path.startswith("/") and _has_changed(one)]
+def input_findings(log: StartupLog, rules: Sequence[InputRule]) -> list[Finding]:
+    """R12: files that O's start-up read and that have changed since: N's start-up reads something else.
+
+    :param rules: what the user says of them.
+    """
+    changed = [one for one in log.inputs if one.path.startswith("/") and _has_changed(one)]
+    return [_input_finding(one) for one in changed if input_state(one, rules) is None]
 
 
 def _descriptors(pid: int) -> Iterator[Finding]:
@@ -112,4 +118,5 @@ def _has_changed(one: StartupInput) -> bool:
 
 def _input_finding(one: StartupInput) -> Finding:
     text = f"{one.path}, which the server read when it started, has changed since; the new build has read it anew"
-    return Finding(f"R12:{one.path}", "R12", False, text, "", "")
+    settling = f'input "{one.path}" absent; (the server writes it itself) or input "{one.path}" new;'
+    return Finding(f"R12:{one.path}", "R12", False, text, "", settling)

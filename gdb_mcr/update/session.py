@@ -42,6 +42,7 @@ from gdb_mcr.update.process_state import input_findings, kernel_findings
 from gdb_mcr.update.quiesce import OldProcessAtRest, quiesce, quiesce_result
 from gdb_mcr.update.recorded import RecordedProcess, require_updatable
 from gdb_mcr.update.side_view import ModuleLoader, SideView, view_side
+from gdb_mcr.update.start_state import check_absent, unsettled_inputs
 from gdb_mcr.update.thread_rows import thread_rows
 from gdb_mcr.update.transfer_run import PlanOutdated, TransferRun
 from gdb_mcr.update.tree_run import AnyRun
@@ -121,9 +122,7 @@ class Session:
         with self.phases.run(Phase.ANALYZE, progress) as counts:
             self.analysis = analyse(self.process.executable, new, options.annotations)
             counts["types_changed"] = sum(one.kind == "R1" for one in self.analysis.findings)
-        ruling = self._rule(
-            [*self.analysis.stranger, *self._old_findings(), *input_findings(self.process.log())]
-        )
+        ruling = self._rule([*self.analysis.stranger, *self._old_findings(), *self._input_findings()])
         if ruling.blocking:
             return StartResult((), tuple(self.phases.results[first:]), ruling.findings, ruling.blocking)
         server = self._make_new()
@@ -173,7 +172,8 @@ class Session:
         first = len(self.phases.results)
         with self._undone_on_error(), self.phases.run(Phase.TRANSFER, progress) as counts:
             run = self._plan_transfer()
-            ruling = self._rule([*self._thread_findings(), *run.findings()])
+            found = [*self._thread_findings(), *run.findings()]
+            ruling = self._rule([*found, *self._unsettled_inputs(found)])
             warnings = run.warnings()
             counts.update(run.counts())
             if ruling.blocking or dry_run:
@@ -273,7 +273,18 @@ class Session:
 
     def _view(self) -> SideView:
         assert self.analysis is not None
-        return view_side(self.process.memory, self.process.control_address, self.analysis.old, self._loader)
+        inputs = self.analysis.annotations.inputs
+        return view_side(self.process.memory, self.process.control_address, self.analysis.old, self._loader, inputs)
+
+    def _input_findings(self) -> list[Finding]:
+        assert self.analysis is not None
+        log, rules = self.process.log(), self.analysis.annotations.inputs
+        check_absent(log, self.process.control(), rules)
+        return input_findings(log, rules)
+
+    def _unsettled_inputs(self, found: Sequence[Finding]) -> list[Finding]:
+        assert self.analysis is not None
+        return unsettled_inputs(found, self.process.log, self.process.control(), self.analysis.annotations.inputs)
 
     def _changed_functions(self) -> frozenset[str]:
         if self.analysis is None:

@@ -12,6 +12,7 @@ from gdb_mcr.dwarf.load import load_cached, load_library
 from gdb_mcr.engine.process_memory import TransferError
 from gdb_mcr.engine.tracer import EngineError
 from gdb_mcr.errors import AnalysisError, UpdateFailed
+from gdb_mcr.model.annotation import InputRule
 from gdb_mcr.model.program import Program
 from gdb_mcr.model.startup_log import Allocation, LoggedOperation, ModuleEntry, OperationKind, StartupLog
 from gdb_mcr.reinit.alignment import Content, LogSide
@@ -19,13 +20,13 @@ from gdb_mcr.reinit.content import ContentReader, PiecewiseMemory
 from gdb_mcr.reinit.plan import LiveChunks
 from gdb_mcr.runtime_abi.control import Control, Reader, read_control
 from gdb_mcr.runtime_abi.heap import HeapDamaged, HeapImage, read_heap, used_spans
-from gdb_mcr.runtime_abi.tables import read_snapshot, read_startup_log
 from gdb_mcr.tracing.areas import writable_areas
 from gdb_mcr.tracing.heap import chunks_of, sites_of
 from gdb_mcr.tracing.policy import Policy
 from gdb_mcr.tracing.sides import Chunks, LoadedModule, Side, Site
 from gdb_mcr.tracing.sites import SiteResolver
 from gdb_mcr.units import PAGE, Range, align_up
+from gdb_mcr.update.start_state import StartState, read_start_state
 
 MAP_ANONYMOUS = 0x20
 MAP_PRIVATE = 0x2
@@ -69,7 +70,6 @@ class SideView:
 
     memory: Reader
     control: Control
-    log: StartupLog
     heap: HeapImage
     chunks: Chunks
     sites: tuple[Site, ...]
@@ -78,6 +78,12 @@ class SideView:
     """Of this process."""
     modules: tuple[LoadedModule, ...]
     """Of all generations."""
+    start: StartState
+
+    @property
+    def log(self) -> StartupLog:
+        """The start-up log."""
+        return self.start.log
 
     def side(self) -> Side:
         """For the state transfer."""
@@ -100,7 +106,7 @@ class SideView:
 
     def base_memory(self) -> PiecewiseMemory:
         """Writable memory as it was at the end of start-up, by the base snapshot."""
-        snapshot = read_snapshot(self.memory, self.control)
+        snapshot = self.start.base
         data = self.memory.read(snapshot.address, snapshot.size) if snapshot.size else b""
         return PiecewiseMemory([(place, data[offset : offset + place.size]) for place, offset in snapshot.regions])
 
@@ -141,17 +147,20 @@ class SideView:
         return ask
 
 
-def view_side(memory: Reader, control_address: int, program: Program, loader: ModuleLoader) -> SideView:
+def view_side(
+    memory: Reader, control_address: int, program: Program, loader: ModuleLoader, inputs: Sequence[InputRule] = ()
+) -> SideView:
     """Reads everything that libmcr knows of a process.
 
     :param program: what its executable is.
+    :param inputs: what is known of the files that it has read in its start-up.
     :raises UpdateFailed: its own modules are not what stands at their paths.
     """
     control = read_control(memory, control_address)
-    log = read_startup_log(memory, control)
+    start = read_start_state(memory, control, inputs)
     heap, chunks = _read_chunks(memory, control)
     loader.known.setdefault(program.build_id, program)
-    modules = tuple(_loaded(log.modules, loader))
+    modules = tuple(_loaded(start.log.modules, loader))
     own = [module for module in modules if module.generation == control.generation]
     executable = next((module for module in own if module.program.build_id == program.build_id), None)
     if executable is None:
@@ -160,7 +169,7 @@ def view_side(memory: Reader, control_address: int, program: Program, loader: Mo
             hint="the file was replaced while the server ran: name the build that it runs",
         )
     libraries = tuple(module for module in own if module is not executable)
-    return SideView(memory, control, log, heap, chunks, sites_of(memory, control), executable, libraries, modules)
+    return SideView(memory, control, heap, chunks, sites_of(memory, control), executable, libraries, modules, start)
 
 
 # A process that runs may change its tables between two reads; then they do not fit each other.

@@ -60,7 +60,7 @@ void *mcr_blob_reserve(size_t size, uint64_t *offset); /* room in the blob table
 const char *mcr_own_path(void);                        /* of libmcr.so, as the link map has it */
 uint64_t mcr_now_ns(void);                             /* CLOCK_MONOTONIC */
 extern struct mcr_locks { /* all locks outside the allocator; fork takes and resets them together */
-    struct mcr_lock threads, replay, effects, ranges, modules;
+    struct mcr_lock threads, replay, effects, ranges, modules, early;
 } mcr_locks;
 
 /* ---- threads.c ---- */
@@ -172,6 +172,7 @@ bool mcr_replay_decide(struct mcr_call *call); /* true: make the real call */
 void mcr_replay_logged(const struct mcr_call *call, uint64_t seq);
 void mcr_replay_exec(struct mcr_call *call);                     /* finds O's entry for a descriptor open since exec */
 bool mcr_replay_switch(void);                                    /* a forked child: O's log is its counterpart's now */
+bool mcr_replay_was_missing(const char *path);                   /* O's start-up did not find this file */
 bool mcr_replay_was_open(int fd);                                /* O had this number open since exec, and still has */
 const void *mcr_old_blob(const struct mcr_operation *operation); /* its bytes in O's blob table */
 

@@ -20,7 +20,10 @@ static bool prepare(struct mcr_call *call, int dirfd, const char *path, int flag
     *ret = (struct mcr_opening){.flags = flags};
     if (!mcr_call_is_early(call))
         return true;
-    int error = mcr_effect_open(dirfd, path, call->fresh ? flags & ~O_TRUNC : flags, ret);
+    bool reads = (flags & O_ACCMODE) == O_RDONLY && !(flags & O_CREAT);
+    int error = reads && mcr_replay_was_missing(path) ? ENOENT : 0;
+    if (!error)
+        error = mcr_effect_open(dirfd, path, call->fresh ? flags & ~O_TRUNC : flags, ret);
     if (!error)
         return true;
     errno = error;

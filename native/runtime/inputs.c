@@ -25,6 +25,16 @@ static bool is_volatile(const char *path) {
     return strncmp(path, "/proc/", 6) == 0 || strncmp(path, "/sys/", 5) == 0 || strncmp(path, "/dev/", 5) == 0;
 }
 
+/* What start-up makes of a file that the server itself writes is no part of the base, if the user says so. The system's
+ * own directories hold no such files (Filesystem Hierarchy Standard 3.0). */
+static bool may_be_state(const char *path) {
+    static const char *const others[] = {"/etc/", "/usr/", "/lib/", "/lib64/", "/bin/", "/sbin/", "/boot/"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strncmp(path, others[i], strlen(others[i])) == 0)
+            return false;
+    return true;
+}
+
 void mcr_input_note(int fd) {
     struct stat status;
     char link[32], path[4096];
@@ -45,6 +55,7 @@ void mcr_input_note(int fd) {
         .size = (uint64_t)status.st_size,
         .mtime_ns = status.st_mtim.tv_sec * 1000000000ll + status.st_mtim.tv_nsec,
         .path = mcr_blob_add(path, (size_t)size + 1),
+        .early = may_be_state(path) && mcr_control.role != MCR_ROLE_REHEARSE ? mcr_snapshot_take_early() : 0,
     };
     mcr_table_publish(&mcr_control.inputs, index);
 }

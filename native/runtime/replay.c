@@ -351,6 +351,22 @@ bool mcr_replay_decide(struct mcr_call *call) {
     }
 }
 
+/* O may have made the file itself since, and what is in it N gets from O's memory. */
+bool mcr_replay_was_missing(const char *path) {
+    size_t size = strlen(path);
+    bool found = false;
+    for (uint32_t seq = 0; seq < old_count; seq++) {
+        const struct mcr_operation *entry = &old_operations[seq];
+        if ((entry->kind != MCR_OP_OPEN && entry->kind != MCR_OP_FOPEN) || entry->blob_size != size ||
+            memcmp(mcr_old_blob(entry), path, size) != 0)
+            continue;
+        if (entry->error != ENOENT)
+            return false;
+        found = true;
+    }
+    return found;
+}
+
 void mcr_replay_logged(const struct mcr_call *call, uint64_t seq) {
     if (seq < PEERS)
         peers[seq] = call->peer;

@@ -94,7 +94,8 @@ void mcr_allocation_freed(uint64_t address);                                    
 /* ---- operations.c, replay.c: start-up log and matching ---- */
 /* ---- waits.c: wait wrappers and the hold ---- */
 /* ---- snapshot.c: the base ---- */
-int mcr_snapshot_take(void); /* 0 or -errno */
+int mcr_snapshot_take(void);            /* 0 or -errno */
+uint64_t mcr_snapshot_take_early(void); /* its number, 0 = it could not be taken */
 /* ---- channel.c: N's side of the channel ---- */
 int mcr_channel_greet(void);  /* receives the first descriptors, sends HELLO */
 void mcr_channel_serve(void); /* the held initial thread's loop; returns after COMMIT */

@@ -18,14 +18,16 @@ enum { REGIONS = 1 << 16, BATCH = 512 /* pages */ };
 static const uint64_t page = 4096;
 
 struct copy {
+    struct mcr_table *table; /* struct mcr_region[] */
     int memory, pagemap;
     uint64_t size; /* of the copy so far */
     int64_t error;
+    uint64_t mapped; /* where it is to be read when it is sealed */
 };
 
 /* Bytes of memory are appended; what can no longer be read is left out. */
 static void append(struct copy *copy, uint64_t from, uint64_t to) {
-    struct mcr_table *table = &mcr_control.snapshot;
+    struct mcr_table *table = copy->table;
     struct mcr_region *regions = (struct mcr_region *)table->address;
     long written = from < to ? MCR_SYS(pwrite64, copy->memory, from, to - from, copy->size) : -EFAULT;
     if (written == -EFAULT)
@@ -110,9 +112,9 @@ static int append_module(struct dl_phdr_info *info, size_t size, void *argument)
 }
 
 /* Regions come nearly in order. */
-static void sort_regions(void) {
-    struct mcr_region *regions = (struct mcr_region *)mcr_control.snapshot.address;
-    for (uint64_t i = 1; i < mcr_control.snapshot.reserved; i++) {
+static void sort_regions(const struct mcr_table *table) {
+    struct mcr_region *regions = (struct mcr_region *)table->address;
+    for (uint64_t i = 1; i < table->reserved; i++) {
         struct mcr_region region = regions[i];
         uint64_t at = i;
         for (; at && regions[at - 1].address > region.address; at--)
@@ -121,7 +123,7 @@ static void sort_regions(void) {
     }
 }
 
-static int64_t seal(const struct copy *copy) {
+static int64_t seal(struct copy *copy) {
     const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
     long status = MCR_SYS(fcntl, copy->memory, F_ADD_SEALS, seals);
     if (status < 0 || !copy->size)
@@ -129,22 +131,19 @@ static int64_t seal(const struct copy *copy) {
     long mapped = MCR_SYS(mmap, NULL, copy->size, PROT_READ, MAP_SHARED, copy->memory, 0);
     if (mapped < 0 && mapped >= -4095)
         return mapped;
-    mcr_private_range((uint64_t)mapped, ((uint64_t)mapped + copy->size + page - 1) & -page);
-    sort_regions();
-    mcr_control.snapshot_address = (uint64_t)mapped;
-    mcr_control.snapshot_size = copy->size;
-    __atomic_store_n(&mcr_control.snapshot.count, mcr_control.snapshot.reserved, __ATOMIC_RELEASE);
+    sort_regions(copy->table);
+    copy->mapped = (uint64_t)mapped;
     return 0;
 }
 
-int mcr_snapshot_take(void) {
-    struct mcr_table *table = &mcr_control.snapshot;
-    if (mcr_control.snapshot_address)
-        return -EALREADY;
+/* `log`: the allocation log goes into it as well. */
+static struct copy take(struct mcr_table *table, bool log) {
+    struct copy copy = {.table = table, .error = -ENOMEM};
     if (!table->address && !mcr_table_init(table, sizeof(struct mcr_region), REGIONS))
-        return -ENOMEM;
+        return copy;
     table->reserved = 0;
-    struct copy copy = {
+    copy = (struct copy){
+        .table = table,
         .memory = (int)MCR_SYS(memfd_create, "mcr-base", MFD_CLOEXEC | MFD_ALLOW_SEALING),
         .pagemap = (int)MCR_SYS(open, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC),
     };
@@ -156,11 +155,46 @@ int mcr_snapshot_take(void) {
     if (!copy.error)
         dl_iterate_phdr(append_module, &copy);
     mcr_self.busy--;
+    const struct mcr_table *allocations = &mcr_control.allocations;
+    if (log && !copy.error)
+        append(&copy, allocations->address, allocations->address + allocations->count * allocations->entry_size);
     if (!copy.error)
         copy.error = seal(&copy);
     if (copy.pagemap >= 0)
         MCR_SYS(close, copy.pagemap);
     if (copy.memory >= 0)
         MCR_SYS(close, copy.memory);
-    return (int)copy.error;
+    return copy;
+}
+
+int mcr_snapshot_take(void) {
+    if (mcr_control.snapshot_address)
+        return -EALREADY;
+    struct copy copy = take(&mcr_control.snapshot, false);
+    if (copy.error)
+        return (int)copy.error;
+    mcr_private_range(copy.mapped, (copy.mapped + copy.size + page - 1) & -page);
+    mcr_control.snapshot_address = copy.mapped;
+    mcr_control.snapshot_size = copy.size;
+    __atomic_store_n(&mcr_control.snapshot.count, mcr_control.snapshot.reserved, __ATOMIC_RELEASE);
+    return 0;
+}
+
+/* The controller does not read it before start-up has ended. Threads that open files at the same time take turns. */
+uint64_t mcr_snapshot_take_early(void) {
+    static uint64_t taken;
+    mcr_lock_take(&mcr_locks.early);
+    uint64_t number = taken + 1;
+    struct mcr_early *early = &mcr_control.early[number % MCR_EARLY];
+    if (early->number)
+        MCR_SYS(munmap, early->address, early->size);
+    *early = (struct mcr_early){.allocations = mcr_control.allocations.count, .regions = early->regions};
+    struct copy copy = take(&early->regions, true);
+    if (!copy.error) {
+        early->regions.count = early->regions.reserved;
+        early->address = copy.mapped, early->size = copy.size;
+        early->number = taken = number;
+    }
+    mcr_lock_drop(&mcr_locks.early);
+    return early->number;
 }

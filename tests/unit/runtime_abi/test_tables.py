@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import struct
 
 import pytest
@@ -10,7 +11,7 @@ from gdb_mcr.errors import RuntimeAbiError
 from gdb_mcr.model.startup_log import AllocationFlag, OperationFlag, OperationKind, WaitKind, fold_stack
 from gdb_mcr.runtime_abi import layout
 from gdb_mcr.runtime_abi.control import clear_hold, describe_error, read_control, set_hold
-from gdb_mcr.runtime_abi.tables import read_facts, read_sites, read_snapshot, read_startup_log
+from gdb_mcr.runtime_abi.tables import read_early_snapshot, read_facts, read_sites, read_snapshot, read_startup_log
 from gdb_mcr.units import Range
 from tests.support.fake_server import CONTROL, FakeServer
 
@@ -138,3 +139,17 @@ def test_the_hold_is_two_words_and_the_error_is_told() -> None:
     assert set(changed) <= set(range(layout.ControlBlock.hold_deadline_ns.offset, layout.ControlBlock.window.offset))
     fake.block.error, fake.block.error_text, fake.block.error_line = 2, b"no window", 9
     assert describe_error(read_control(fake.seal(), CONTROL)) == "no window (line 9)"
+
+
+def test_log_when_read_up_to_an_input_then_it_is_as_it_was_before_it() -> None:
+    fake = server()
+    start, row = fake.block.allocations.address, ctypes.sizeof(layout.Allocation)
+    fake.put(0x9000, bytes(layout.Allocation(seq=0, thread=1, addr=50, size=60, plan=-1)))
+    fake.put(0xA000, bytes(layout.Region(start, row, 0)))
+    regions = layout.Table(0xA000, 1, 1, ctypes.sizeof(layout.Region), 1)
+    fake.block.early[1] = layout.Early(5, 1, 0x9000, row, regions)
+    control = read_control(fake.seal(), CONTROL)
+    (early,) = [one for one in control.early if one.number == 5]
+    (only,) = read_startup_log(fake, control, early).allocations
+    assert (only.base_address, only.base_size, only.address) == (50, 60, 5)
+    assert read_early_snapshot(fake, early).regions == ((Range(start, start + row), 0),)
