@@ -240,12 +240,13 @@ class FindingWriter:
         return Finding(f"R4:{kind} with a tail", "R4", True, text, self._path(event.object), "")
 
     def _structure(self, event: Event) -> Finding:
-        name = self._explain.short_name(event.object)
+        kind, name = ("R13" if event.detail else "R11"), self._explain.short_name(event.object)
+        more = ", without the objects that the new build has added to it" if event.detail else ""
         text = (
             f"the old server has changed the structure that {self._explain.name(event.object)} is part of, and the new "
-            "build's start-up links it otherwise: it goes over as a whole, without what the new build added to it"
+            f"build's start-up links it otherwise: it goes over as the old server has it{more}"
         )
-        return Finding(f"R11:structure of {name}", "R11", False, text, self._path(event.object), "")
+        return Finding(f"{kind}:structure of {name}", kind, bool(event.detail), text, self._path(event.object), "")
 
 
 def audit_findings(transfer: StateTransfer, explainer: Explainer, hits: list[tuple[int, int]]) -> list[Finding]:

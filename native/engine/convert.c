@@ -75,6 +75,8 @@ static bool decide(struct mcr_engine *engine, struct conversion *c, const struct
     if (!at->base || (op->flags & MCR_OPFLAG_KEEP_OLD) || (engine->objects[c->object].flags & MCR_OBJECT_OLD_WINS))
         return true;
     engine->statistics.merged_fields++;
+    if (is_pointer && differs && mcr_structures_lead(engine, load_word(at->theirs), load_word(at->ours)))
+        return true;
     if (memcmp(at->theirs, at->base, length) == 0) {
         c->all_kept += differs;
         if (differs && !is_pointer) {
@@ -289,11 +291,12 @@ static void convert_word(struct mcr_engine *engine, struct conversion *c, const 
     store_word(at->out, moved);
 }
 
-/* Words from here on that are as they were at the base: N's own stay. */
-static uint64_t count_unchanged(const struct conversion *c, const struct mcr_op *op, uint64_t offset, uint64_t length) {
+/* Words from here on that are as they were at the base: N's own stay, unless they may lead into what is taken from O. */
+static uint64_t count_unchanged(const struct mcr_engine *engine, const struct conversion *c, const struct mcr_op *op,
+                                uint64_t offset, uint64_t length) {
     const uint64_t step = 64;
     uint64_t same = 0;
-    if (!c->base || op->flags & MCR_OPFLAG_KEEP_OLD)
+    if (!c->base || op->flags & MCR_OPFLAG_KEEP_OLD || engine->statistics.old_structures)
         return 0;
     while (same + step <= length && offset + same + step <= c->base_size &&
            memcmp(c->theirs + offset + same, c->base + offset + same, step) == 0)
@@ -308,7 +311,7 @@ static void convert_words(struct mcr_engine *engine, struct conversion *c, const
         uint64_t step = 8 - ((old_offset + done) & 7);
         if (step > op->length - done)
             step = op->length - done;
-        uint64_t unchanged = step == 8 ? count_unchanged(c, op, old_offset + done, op->length - done) : 0;
+        uint64_t unchanged = step == 8 ? count_unchanged(engine, c, op, old_offset + done, op->length - done) : 0;
         if (unchanged) {
             engine->statistics.merged_fields += unchanged;
             done += unchanged * 8;

@@ -87,6 +87,7 @@ void mcr_engine_destroy(struct mcr_engine *engine) {
     free(engine->site_tail);
     free(engine->ends);
     free(engine->lengths);
+    mcr_twins_forget(engine);
     free(engine->events);
     free(engine->patches);
     free(engine->patch_bytes);

@@ -233,7 +233,7 @@ enum mcr_event_kind {
     MCR_EVENT_NO_HOME = 9, /* R2: O changed a whole object that N lacks */
     MCR_EVENT_MIXED = 10,  /* R11: the object took fields from O while another one, at `offset`, has N's own value */
     MCR_EVENT_STRUCTURE =
-        11, /* R11: N has linked it otherwise; its structure is O's; detail = the structure's first object */
+        11, /* R11: N has linked it otherwise; its structure is O's; detail = 1: objects of N's own are lost (R13) */
     MCR_EVENT_ELEMENT = 12,        /* the array element at `offset` took fields from O and has others of N's */
     MCR_EVENT_HANDLER_FAILED = 13, /* R15: detail = step, value = enum mcr_handler_failure */
     MCR_EVENT_HANDLED_RANGE = 14,  /* R15: detail = the step that stored `value`, which does not fit there */

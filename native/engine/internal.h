@@ -66,6 +66,11 @@ struct deferred_result { /* of a conversion in place, whose object other handler
     uint8_t *place;
 };
 
+struct twin { /* N's object that one of O's is merged with: twins.c */
+    uint64_t address, size;
+    uint32_t object; /* O's */
+};
+
 struct stretch { /* of addresses: moved.c */
     uint64_t start, size;
 };
@@ -127,6 +132,8 @@ struct mcr_engine {
     uint64_t result_count, result_room;
     uint8_t *result_bytes;
     uint64_t result_size, result_bytes_room;
+    struct twin *twins; /* sorted by address */
+    uint64_t twin_count;
     struct stretch stretches[MAX_STRETCHES];
     uint32_t stretch_count;
     struct mcr_touched *touched;
@@ -289,8 +296,14 @@ void mcr_growth_learn(struct mcr_engine *engine);
 bool mcr_growth_is_length(const struct mcr_engine *engine, uint64_t address); /* of four bytes in O */
 bool mcr_growth_is_own_slot(const struct mcr_engine *engine, const struct mcr_object *table, uint64_t offset);
 
+/* twins.c. O's object, or MCR_NONE; asked rarely, so the table is made when it is. */
+uint32_t mcr_twin_at(struct mcr_engine *engine, uint64_t address_in_new);
+void mcr_twins_forget(struct mcr_engine *engine);
+
 /* structures.c: linked structures that both sides changed (DESIGN section 9) */
 void mcr_structures_settle(struct mcr_engine *engine);
+/* Whether a pointer leads into a structure that is taken from O, or would do so with N's value. */
+bool mcr_structures_lead(struct mcr_engine *engine, uint64_t theirs, uint64_t ours);
 
 /* convert.c */
 struct conversion {

@@ -3,19 +3,22 @@
  *
  * A merge field by field is right for values and for tables with a slot for everything. In a hash chain, a list or a
  * tree the pointers of many objects only make sense together: if O has linked its objects otherwise since its start,
- * and N's start-up linked its own otherwise than O's had, then a mixture is neither. O's is the live one.
+ * and N's start-up linked its own otherwise than O's had, then a mixture is neither. O's is the live one, and with it
+ * what leads into it from outside: a list's head and end, the slots of a table.
+ * A link is a pointer from an object to one of its own kind. Other pointers say nothing of an order: a list whose links
+ * O has left alone stays N's, whatever else its objects point to.
  * Source: DESIGN section 9 ("a mixed merge is suspect"); FACTS-E2E section 4.
  */
 #include "internal.h"
 #include <errno.h>
 #include <stdlib.h>
 
-enum { OLD_CHANGED = 1, NEW_CHANGED = 2, OPAQUE_MAX = 65536 };
+enum { OLD_CHANGED = 1, NEW_CHANGED = 2, BOTH_CHANGED = OLD_CHANGED | NEW_CHANGED, NEW_ADDED = 4, OPAQUE_MAX = 65536 };
 
 struct structures {
     struct mcr_engine *engine;
-    bool joins;        /* whether to join what points to each other, or only to see what has changed */
-    uint32_t *leaders; /* by object: union-find over the pointers between struct chunks */
+    bool joins;        /* whether to join what is linked, or only to see what has changed */
+    uint32_t *leaders; /* by object: union-find over the links between chunks */
     uint8_t *changes;  /* by object; by leader in the end */
 };
 
@@ -46,7 +49,7 @@ static enum kind kind_of(const struct mcr_engine *engine, uint32_t index) {
 }
 
 struct node {
-    uint32_t index;
+    uint32_t index, type;
     enum kind kind;
     const uint8_t *theirs, *base, *ours; /* base and ours are NULL for what O has made since its start */
     uint64_t base_size, ours_size;
@@ -56,35 +59,68 @@ static bool may_point(const struct mcr_engine *engine, uint64_t value) {
     return value >= engine->low && value < engine->high;
 }
 
-static void compare(struct structures *one, const struct node *node, uint64_t offset, uint64_t theirs, uint64_t tags) {
+/* Whether N's start-up has made the object that is there, and O has none like it. */
+static bool is_of_new(struct mcr_engine *engine, uint64_t address) {
+    return mcr_image_at(engine, MCR_IMAGE_OURS, address, 8) && mcr_twin_at(engine, address) == MCR_NONE;
+}
+
+struct slot { /* a pointer in a node */
+    uint64_t offset;
+    uint64_t tags; /* bits of it that are no address */
+    bool is_link;  /* as its type says; a list can also go through a member that objects of all kinds have */
+};
+
+static uint64_t value_at(const uint8_t *bytes, uint64_t offset, const struct slot *slot) {
+    return load_word(bytes + offset) & ~slot->tags;
+}
+
+static void compare(struct structures *one, const struct node *node, const struct slot *slot, uint64_t theirs) {
     struct mcr_engine *engine = one->engine;
-    if (!node->base || offset + 8 > node->base_size || !node->ours || offset + 8 > node->ours_size)
+    uint64_t offset = slot->offset, there, base_moved, theirs_moved;
+    if (!node->base || offset + 8 > node->base_size || !node->ours ||
+        !mcr_map_offset(engine, &engine->objects[node->index], offset, &there) || there + 8 > node->ours_size)
         return;
-    uint64_t base = load_word(node->base + offset) & ~tags, ours = load_word(node->ours + offset) & ~tags;
-    uint64_t base_moved, theirs_moved;
+    uint64_t base = value_at(node->base, offset, slot), ours = value_at(node->ours, there, slot);
     bool pointers = may_point(engine, theirs) || may_point(engine, base);
     if (theirs != base && (pointers || node->kind == TYPED_NODE))
         one->changes[node->index] |= OLD_CHANGED;
     mcr_translate(engine, base, &base_moved);
     mcr_translate(engine, theirs, &theirs_moved);
-    if (ours != base_moved && ours != theirs_moved && (pointers || node->kind == TYPED_NODE))
-        one->changes[node->index] |= NEW_CHANGED;
+    if (ours == base_moved || ours == theirs_moved || !(pointers || node->kind == TYPED_NODE))
+        return;
+    one->changes[node->index] |= NEW_CHANGED;
+    if (node->kind == TYPED_NODE && is_of_new(engine, ours))
+        one->changes[node->index] |= NEW_ADDED;
 }
 
-static void look_at_pointer(struct structures *one, const struct node *node, uint64_t offset, uint64_t tags) {
-    uint64_t theirs = load_word(node->theirs + offset) & ~tags;
-    if (!one->joins) {
-        compare(one, node, offset, theirs, tags);
-        return;
-    }
-    uint32_t target = may_point(one->engine, theirs) ? mcr_find_object(one->engine, theirs) : MCR_NONE;
-    if (target != MCR_NONE && kind_of(one->engine, target) == node->kind)
+/* The node of the same kind that a word leads to, or MCR_NONE. */
+static uint32_t neighbour(const struct structures *one, const struct node *node, uint64_t value) {
+    uint32_t target = may_point(one->engine, value) ? mcr_find_object(one->engine, value) : MCR_NONE;
+    if (target == MCR_NONE || kind_of(one->engine, target) != node->kind)
+        return MCR_NONE;
+    return node->kind == OPAQUE_NODE || one->engine->objects[target].type == node->type ? target : MCR_NONE;
+}
+
+static bool was_neighbour(const struct structures *one, const struct node *node, const struct slot *slot) {
+    if (!node->base || slot->offset + 8 > node->base_size)
+        return false;
+    uint32_t target = neighbour(one, node, value_at(node->base, slot->offset, slot));
+    uint32_t pair = target == MCR_NONE ? MCR_NONE : one->engine->objects[target].pair;
+    return pair != MCR_NONE && one->engine->pairs[pair].base_size; /* what is there now was there then */
+}
+
+static void look_at_pointer(struct structures *one, const struct node *node, const struct slot *slot) {
+    uint64_t theirs = value_at(node->theirs, slot->offset, slot);
+    uint32_t target = neighbour(one, node, theirs);
+    if (one->joins && target != MCR_NONE)
         join(one, node->index, target);
+    else if (!one->joins && (slot->is_link || target != MCR_NONE || was_neighbour(one, node, slot)))
+        compare(one, node, slot, theirs);
 }
 
 static void look_at_words(struct structures *one, const struct node *node, uint64_t size) {
     for (uint64_t offset = 0; offset + 8 <= size; offset += 8)
-        look_at_pointer(one, node, offset, 0);
+        look_at_pointer(one, node, &(struct slot){.offset = offset, .is_link = true});
 }
 
 static void walk_pointers(struct structures *one, const struct node *node, uint32_t index, uint64_t offset,
@@ -94,8 +130,9 @@ static void walk_pointers(struct structures *one, const struct node *node, uint3
     if (!(engine->interest[index] & INTEREST_POINTERS))
         return;
     const struct mcr_pointer_fact *fact = type->kind == MCR_TYPE_POINTER ? mcr_pointer_fact(engine, type) : NULL;
+    const struct slot slot = {offset, fact ? fact->tags : 0, type->target == node->type};
     if (type->kind == MCR_TYPE_POINTER && limit >= 8)
-        look_at_pointer(one, node, offset, fact ? fact->tags : 0);
+        look_at_pointer(one, node, &slot);
     if (type->kind == MCR_TYPE_CHOICE)
         walk_pointers(one, node, mcr_choose(engine, index, MCR_NONE, node->theirs + offset), offset, limit);
     for (uint32_t i = 0; type->kind == MCR_TYPE_STRUCT && i < type->count; i++) {
@@ -116,15 +153,14 @@ static void look_at_node(struct structures *one, uint32_t index) {
     struct mcr_engine *engine = one->engine;
     const struct mcr_object *object = &engine->objects[index];
     struct node node = {.index = index,
+                        .type = object->type,
                         .kind = kind_of(engine, index),
                         .theirs = mcr_image_at(engine, MCR_IMAGE_THEIRS, object->address, object->size)};
     if (object->pair != MCR_NONE && engine->pairs[object->pair].merges) {
         const struct mcr_pair *pair = &engine->pairs[object->pair];
-        uint32_t program = mcr_object_program(engine, object);
-        bool alike = program == MCR_NONE || engine->tables.programs[program].identical;
         node.base = mcr_image_at(engine, MCR_IMAGE_BASE, pair->base_address, pair->base_size);
         node.base_size = pair->base_size;
-        node.ours = alike ? mcr_image_at(engine, MCR_IMAGE_OURS, pair->new_address, pair->new_size) : NULL;
+        node.ours = mcr_image_at(engine, MCR_IMAGE_OURS, pair->new_address, pair->new_size);
         node.ours_size = pair->new_size;
     }
     if (node.theirs && node.kind == OPAQUE_NODE)
@@ -143,14 +179,24 @@ static void take_old(struct structures *one) {
     for (uint64_t i = 0; i < engine->object_count; i++) {
         struct mcr_object *object = &engine->objects[i];
         uint32_t first = leader(one, (uint32_t)i);
-        if (one->changes[first] != (OLD_CHANGED | NEW_CHANGED) || object->pair == MCR_NONE ||
+        if ((one->changes[first] & BOTH_CHANGED) != BOTH_CHANGED || object->pair == MCR_NONE ||
             !engine->pairs[object->pair].merges)
             continue;
         object->flags |= MCR_OBJECT_OLD_WINS;
         engine->statistics.old_structures++;
         if (one->changes[i] & NEW_CHANGED)
-            mcr_event_add(engine, MCR_EVENT_STRUCTURE, (uint32_t)i, 0, first, 0);
+            mcr_event_add(engine, MCR_EVENT_STRUCTURE, (uint32_t)i, 0, (one->changes[i] & NEW_ADDED) != 0, 0);
     }
+}
+
+bool mcr_structures_lead(struct mcr_engine *engine, uint64_t theirs, uint64_t ours) {
+    if (!engine->statistics.old_structures)
+        return false;
+    uint32_t targets[] = {mcr_find_object(engine, theirs), mcr_twin_at(engine, ours)};
+    for (int i = 0; i < 2; i++)
+        if (targets[i] != MCR_NONE && (engine->objects[targets[i]].flags & MCR_OBJECT_OLD_WINS))
+            return true;
+    return false;
 }
 
 /* Only what N has, too, can have been changed by both. */
@@ -164,7 +210,7 @@ static bool find_changes(struct structures *one) {
         look_at_node(one, index);
         all |= one->changes[index];
     }
-    return all == (OLD_CHANGED | NEW_CHANGED);
+    return (all & BOTH_CHANGED) == BOTH_CHANGED;
 }
 
 static void join_all(struct structures *one) {
@@ -181,6 +227,7 @@ void mcr_structures_settle(struct mcr_engine *engine) {
     struct structures one = {.engine = engine,
                              .leaders = malloc(engine->object_count * sizeof *one.leaders + 1),
                              .changes = calloc(engine->object_count + 1, 1)};
+    mcr_twins_forget(engine);
     if (!one.leaders || !one.changes) {
         engine->failure = -ENOMEM;
     } else if (find_changes(&one)) {
