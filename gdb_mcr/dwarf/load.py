@@ -9,11 +9,11 @@ from gdb_mcr.dwarf.cache import Cache
 from gdb_mcr.dwarf.codec import names_to_row, program_from_row, program_to_row
 from gdb_mcr.dwarf.elf import ElfImage
 from gdb_mcr.dwarf.identity import ElfIdentity, identity_of, require_updatable
-from gdb_mcr.dwarf.table_format import table_bytes
+from gdb_mcr.dwarf.table_format import ABI_VERSION, table_bytes
 from gdb_mcr.model.program import Program
 
-PROGRAM, NAMES, TABLE = "program", "names", "table"
-"""Kinds of cached files."""
+PROGRAM, NAMES, TABLE = "program", "names", f"table-{ABI_VERSION}"
+"""Kinds of cached files. libmcr takes tables of its own version only."""
 
 
 def load_program(path: Path) -> Program:
