@@ -148,7 +148,7 @@ class Session:
         with self._undone_on_error():
             with self.phases.run(Phase.ATTACH, progress) as counts:
                 counts["libraries"] = self._warm_old()
-                self._rest.expect(self._new.stand(self._new_gdb) if self._new is not None else ())
+                self._expect()
                 self._rest.prepare()
                 if self._new is not None:
                     counts.update(self._new.get_ahead(self._view(), self._old_gdb, self._new_gdb))
@@ -324,10 +324,12 @@ class Session:
             self._new.start(self._view())
         return run
 
+    def _expect(self) -> None:
+        self._rest.expect(self._new.stand(self._new_gdb) if self._new is not None else ())
+
     # N may have been started again since O was judged by it.
     def _thread_findings(self) -> list[Finding]:
-        assert self._new is not None
-        self._rest.expect(self._new.stand(self._new_gdb))
+        self._expect()
         return thread_findings(self._rest.mismatches())
 
     def _forget_transfer(self) -> None:

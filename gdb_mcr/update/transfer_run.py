@@ -44,6 +44,7 @@ from gdb_mcr.update.merge_conflicts import ComparedStart
 from gdb_mcr.update.merge_losses import Started, merge_losses
 from gdb_mcr.update.new_process import NewProcess
 from gdb_mcr.update.phases import Counts
+from gdb_mcr.update.pool_layouts import other_layouts
 from gdb_mcr.update.process_state import carry_process_state
 from gdb_mcr.update.remote import discard
 from gdb_mcr.update.shared_memory import SharedMemory
@@ -102,7 +103,7 @@ class TransferRun:
         :raises PlanOutdated: O has moved on since the placement plan was made.
         """
         ends = self._ends
-        pairs = self._pair_chunks()
+        pairs = self._pairs = self._pair_chunks()
         self._fds = startup_fds(ends.old.log, ends.new.log)
         self._read_images()
         self._transfer = self._take_transfer()
@@ -160,6 +161,11 @@ class TransferRun:
         memory = NewMemory(self._theirs, self._ours, stacks)
         with patched(self._ours, self._writes):
             return live_objects(memory, ends.old, ends.new, [objects[index].address for index in lost])
+
+    def other_layouts(self) -> list[Finding]:
+        """Pools that the two start-ups filled in another way."""
+        old, new = (self._ends.old, self._base), (self._ends.new, self._ours)
+        return list(other_layouts(self._transfer, self._explainer, self._pairs, old, new))
 
     def warnings(self) -> list[str]:
         """What the user should know."""

@@ -20,6 +20,7 @@ from gdb_mcr.model.process_tree import ProcessTree
 from gdb_mcr.proc.pidfd import Pidfd
 from gdb_mcr.update.code_names import CodeNames
 from gdb_mcr.update.commit import commit_new, require_still
+from gdb_mcr.update.counterparts import thread_findings
 from gdb_mcr.update.new_server import NewServer
 from gdb_mcr.update.new_tree import NewTree, OldChild
 from gdb_mcr.update.process_state import kernel_findings
@@ -28,6 +29,7 @@ from gdb_mcr.update.recorded import RecordedProcess, find_recorded, require_upda
 from gdb_mcr.update.session import RESTARTS, Session
 from gdb_mcr.update.thread_rows import thread_rows
 from gdb_mcr.update.transfer_run import PlanOutdated, TransferRun
+from gdb_mcr.update.tree import read_tree
 from gdb_mcr.update.tree_rest import OldTreeAtRest
 from gdb_mcr.update.tree_run import TreeRun
 
@@ -42,11 +44,12 @@ class Branch:
 
 
 def open_session(process: RecordedProcess) -> Session:
-    """An idle session with the server whose first process this is. Trees are refused until all of them is carried.
+    """An idle session with the server whose first process this is.
 
     :raises TargetError: the server cannot be updated now.
     """
-    return Session(process)
+    tree = read_tree(process)
+    return TreeSession(process, tree) if len(tree.members) > 1 else Session(process)
 
 
 class TreeSession(Session):
@@ -109,6 +112,15 @@ class TreeSession(Session):
             found = [path for path in mine if path.exists()]
             one.gdb.warm(one.old.process.executable.resolve(), found, one.old.process.pid)
         return count
+
+    def _expect(self) -> None:
+        super()._expect()
+        for branch, child in zip(self._branches, self._new_children(), strict=False):
+            branch.rest.expect(child.stand(branch.gdb if not branch.gdb.holds_process else self._new_gdb))
+
+    def _thread_findings(self) -> list[Finding]:
+        found = super()._thread_findings()
+        return [*found, *thread_findings(one for branch in self._branches for one in branch.rest.mismatches())]
 
     def _plan_transfer(self) -> TreeRun:
         tree = self._new_tree()

@@ -65,6 +65,22 @@ def run_mcr(
     )
 
 
+def run_mcr_update(
+    pid: int,
+    new: Path,
+    *options: str,
+    environment: Mapping[str, str] | None = None,
+    timeout: float = UPDATE_TIMEOUT_S,
+) -> UpdateRun:
+    """`mcr update PID NEW` to its end."""
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "result.json"
+        words = ("update", str(pid), str(new), "--json", str(file), *options)
+        done = run_mcr(*words, timeout=timeout, environment=environment)
+        result = json.loads(file.read_text()) if file.exists() and file.stat().st_size else {}
+    return UpdateRun(done.returncode, done.stdout, done.stderr, result)
+
+
 @dataclass
 class McrServer:
     """``with McrServer([binary, *args]) as server:`` runs it; all processes that ever served are ended at the end."""
@@ -108,12 +124,7 @@ class McrServer:
         self, new: Path, *options: str, environment: Mapping[str, str] | None = None, timeout: float = UPDATE_TIMEOUT_S
     ) -> UpdateRun:
         """`mcr update` of what serves now."""
-        with tempfile.TemporaryDirectory() as directory:
-            file = Path(directory) / "result.json"
-            words = ("update", str(self.pid), str(new), "--json", str(file), *options)
-            done = run_mcr(*words, timeout=timeout, environment=environment)
-            result = json.loads(file.read_text()) if file.exists() and file.stat().st_size else {}
-        run = UpdateRun(done.returncode, done.stdout, done.stderr, result)
+        run = run_mcr_update(self.pid, new, *options, environment=environment, timeout=timeout)
         self.note_new(run.new_pids)
         return run
 

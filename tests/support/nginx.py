@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from gdb_mcr.proc.children import children
-from tests.support.mcr_server import McrServer, UpdateRun
+from tests.support.mcr_server import McrServer, UpdateRun, run_mcr_update
 from tests.support.memcached import free_port
 
 TIMEOUT_S = 30.0
@@ -53,6 +53,7 @@ class NginxServer:
         (self.directory / "logs").mkdir()
         (self.directory / "html" / "index.html").write_bytes(PAGE)
         (self.directory / "nginx.conf").write_text(_CONFIGURATION.format(model=model, port=self.port))
+        self._updated: list[int] = []
         self._connections: list[http.client.HTTPConnection] = []
         self.server = McrServer([str(self.binary), "-p", f"{self.directory}/", "-c", "nginx.conf"])
 
@@ -74,7 +75,7 @@ class NginxServer:
     @property
     def pid(self) -> int:
         """The first process that serves now."""
-        return self.server.pid
+        return self._updated[0] if self._updated else self.server.pid
 
     @property
     def worker_pids(self) -> list[int]:
@@ -93,7 +94,10 @@ class NginxServer:
 
     def update(self, new: Path, *options: str) -> UpdateRun:
         """`mcr update` of what serves now."""
-        return self.server.update(new, *options)
+        run = run_mcr_update(self.pid, new, *options)
+        self.server.note_new(run.new_pids)
+        self._updated = run.new_pids or self._updated
+        return run
 
     def connect(self, count: int) -> list[http.client.HTTPConnection]:
         """Connections on which one request each has been answered; closed with the server."""

@@ -1,0 +1,133 @@
+"""A server of several processes is updated as one: nginx, a master and two workers, becomes another one of its build.
+
+Its security patches add a module, and with it a configuration in a pool: that is refused before anything is touched.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from tests.support.mcr_server import UpdateRun
+from tests.support.nginx import PAGE, NginxServer, ask, local_ports
+from tests.support.servers import server_binary
+
+pytestmark = [pytest.mark.live, pytest.mark.slow]
+
+VERSION = "1.22.1-9+deb12u9"
+CONNECTIONS = 20
+PATIENCE_S = 10.0
+
+
+@dataclass(frozen=True)
+class Updated:
+    """A tree after its update."""
+
+    nginx: NginxServer
+    run: UpdateRun
+    old_pids: list[int]
+    connections: list[HTTPConnection]
+    ports: list[int]
+    accepted: int
+    new: Path
+
+
+@pytest.fixture(scope="module")
+def updated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Updated]:
+    """nginx with two workers has become another one; connections were idle meanwhile."""
+    new = server_binary("nginx", VERSION)
+    with NginxServer(new, tmp_path_factory.mktemp("tree"), workers=2) as nginx:
+        pids = [nginx.pid, *nginx.worker_pids]
+        connections = nginx.connect(CONNECTIONS)
+        ports, accepted = local_ports(connections), nginx.accepted()
+        run = nginx.update(new)
+        assert run.status == 0, run.told()
+        yield Updated(nginx, run, pids, connections, ports, accepted, new)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Iterator[NginxServer]:
+    """nginx with two workers."""
+    with NginxServer(server_binary("nginx", VERSION), tmp_path, workers=2) as nginx:
+        yield nginx
+
+
+def test_update_when_connections_are_idle_then_workers_of_the_new_build_answer_on_them(updated: Updated) -> None:
+    assert [ask(one) for one in updated.connections] == [PAGE] * CONNECTIONS
+    assert local_ports(updated.connections) == updated.ports, "no connection was opened anew"
+
+
+def test_update_when_over_then_all_processes_are_new_and_related_as_before(updated: Updated) -> None:
+    nginx, new_pids = updated.nginx, updated.run.new_pids
+    assert sorted(new_pids) == sorted([nginx.pid, *nginx.worker_pids])
+    assert len(new_pids) == len(updated.old_pids)
+    assert updated.run.result["old_pids"] == updated.old_pids
+    assert all(Path(f"/proc/{pid}/exe").samefile(updated.new) for pid in new_pids)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in updated.old_pids[1:])
+    assert nginx.pid_file == nginx.pid
+
+
+def test_update_when_memory_is_shared_then_its_contents_go_over_once(updated: Updated) -> None:
+    assert updated.nginx.accepted() == updated.accepted + 1
+
+
+def test_update_when_over_then_a_worker_that_dies_is_replaced_and_logs_are_opened_anew(updated: Updated) -> None:
+    nginx = updated.nginx
+    victim = nginx.worker_pids[0]
+    os.kill(victim, signal.SIGKILL)
+    _wait(lambda: victim not in nginx.worker_pids and len(nginx.worker_pids) == 2)
+    (nginx.directory / "error.log").rename(nginx.directory / "error.log.1")
+    os.kill(nginx.pid, signal.SIGUSR1)
+    _wait((nginx.directory / "error.log").exists)
+    assert ask(nginx.connect(1)[0]) == PAGE
+
+
+def test_update_when_only_tried_then_the_old_tree_serves_on(tree: NginxServer) -> None:
+    pids, connections = [tree.pid, *tree.worker_pids], tree.connect(5)
+    ports = local_ports(connections)
+    run = tree.update(server_binary("nginx", VERSION), "--dry-run")
+    assert run.status == 0, run.told()
+    assert run.result["verdict"] == "would-commit"
+    assert [tree.pid, *tree.worker_pids] == pids
+    assert [ask(one) for one in connections] == [PAGE] * 5
+    assert local_ports(connections) == ports
+
+
+def test_update_when_the_new_build_puts_other_objects_into_a_pool_then_it_is_refused(tmp_path: Path) -> None:
+    old, new = server_binary("nginx", VERSION, "nocve"), server_binary("nginx", VERSION)
+    with NginxServer(old, tmp_path, workers=2) as nginx:
+        connections = nginx.connect(5)
+        ports = local_ports(connections)
+        run = nginx.update(new)
+        assert run.result["verdict"] == "refused", run.told()
+        assert any(one.startswith("R1:pool") for one in run.finding_ids)
+        assert [ask(one) for one in connections] == [PAGE] * 5
+        assert local_ports(connections) == ports
+
+
+@pytest.mark.parametrize(("workers", "finding"), [(1, "R8:processes missing"), (3, "R8:processes more")])
+def test_update_when_the_new_tree_has_other_processes_then_it_is_refused(
+    tree: NginxServer, workers: int, finding: str
+) -> None:
+    pids = [tree.pid, *tree.worker_pids]
+    file = tree.directory / "nginx.conf"
+    file.write_text(file.read_text().replace("worker_processes 2", f"worker_processes {workers}"))
+    run = tree.update(server_binary("nginx", VERSION))
+    assert run.result["verdict"] == "refused", run.told()
+    assert finding in run.finding_ids
+    assert [tree.pid, *tree.worker_pids] == pids
+    assert ask(tree.connect(1)[0]) == PAGE
+
+
+def _wait(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
