@@ -1,7 +1,9 @@
-"""Writes docs/annotations-reference.md from grammar/mcr.lark, its examples, and what is said of its wrong uses."""
+"""Writes docs/annotations-reference.md from grammar/mcr.lark, its examples, and what is said of its wrong uses; and
+grammar/mcr.tmLanguage.json, by which editors highlight."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,8 +11,8 @@ from pathlib import Path
 
 from lark import Tree
 
-from gdb_mcr.annotations.carried_out import STATEMENTS_NOT_YET
 from gdb_mcr.annotations.grammar import parser
+from gdb_mcr.annotations.highlight import textmate
 from gdb_mcr.annotations.load import load
 from gdb_mcr.errors import InvalidAnnotations
 from gdb_mcr.source import Problem, describe_problem
@@ -21,6 +23,7 @@ MAX_WIDTH = 90
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/annotations-reference.md"
+TEXTMATE = ROOT / "grammar/mcr.tmLanguage.json"
 _HEAD = """\
 # Reference of the annotation language
 
@@ -58,12 +61,15 @@ def _sections() -> Iterator[list[str]]:
             yield from _rule(lines)
 
 
+def textmate_text() -> str:
+    """The grammar for editors."""
+    return json.dumps(textmate(), indent=2) + "\n"
+
+
 def _rule(lines: list[str]) -> Iterator[list[str]]:
     comment = [line.removeprefix("// ") for line in lines if line.startswith("//")]
     rules = [line for line in lines if not line.startswith("//")]
     name = rules[0].partition(":")[0].lstrip("?")
-    if name in STATEMENTS_NOT_YET:
-        return
     if comment:
         yield [*comment, ""]
     yield ["```", *(_readable(line) for line in rules), "```", ""]
@@ -130,3 +136,4 @@ def _first_problem(file: Path) -> Problem:
 
 if __name__ == "__main__":
     PAGE.write_text(page())
+    TEXTMATE.write_text(textmate_text())

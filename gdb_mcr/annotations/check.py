@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from gdb_mcr.annotations.carried_out import STATEMENTS_NOT_YET
 from gdb_mcr.annotations.contents import free_type, not_plain
 from gdb_mcr.annotations.facts import FactChecker, FactStatement
 from gdb_mcr.annotations.handlers import HandlerChecker
@@ -197,9 +196,6 @@ class Checker:
             self._rules.append(Rule(one.treatment, place, one.span))
 
     def _use(self, one: Use) -> None:
-        if "use" in STATEMENTS_NOT_YET:
-            self._problem(Label.NOT_CARRIED_OUT, one.span, "`use` is not carried out by this version")
-            return
         try:
             library = find_library(one)
         except WrongError as wrong:

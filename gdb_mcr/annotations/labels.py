@@ -47,8 +47,6 @@ class Label(Enum):
     BAD_LIBRARY = "bad-library"
     NEVER_APPLIES = "never-applies"
     CYCLE = "cycle"
-    # Statements that this version reads and cannot carry out yet.
-    NOT_CARRIED_OUT = "not-carried-out"
     # Statements that do not go together.
     STILL_EXISTS = "still-exists"
     DUPLICATE = "duplicate"

@@ -11,6 +11,7 @@ from pathlib import Path
 from prompt_toolkit import PromptSession
 from prompt_toolkit.history import History
 from prompt_toolkit.input import Input
+from prompt_toolkit.lexers import PygmentsLexer
 from prompt_toolkit.output import Output
 
 from gdb_mcr.commands.beside import Beside
@@ -22,6 +23,7 @@ from gdb_mcr.commands.registry import FrontEnd
 from gdb_mcr.commands.shared import server_of
 from gdb_mcr.commands.table import COMMANDS, find
 from gdb_mcr.console.completer import VerbCompleter
+from gdb_mcr.console.highlighting import ShellLexer
 from gdb_mcr.console.progress import TerminalProgress
 from gdb_mcr.errors import Interrupted, McrError, UsageError
 from gdb_mcr.model.results import RunResult, ShellResult
@@ -95,6 +97,7 @@ class Shell:
             "mcr> ",
             history=history,
             completer=VerbCompleter(self.context),
+            lexer=PygmentsLexer(ShellLexer),
             complete_while_typing=False,
             bottom_toolbar=self.toolbar,
             input=source,

@@ -38,6 +38,7 @@ THIRD_PARTY = {
     "lark": ("annotations",),
     "pygdbmi": ("debugger.mi_transport",),
     "prompt_toolkit": ("console",),
+    "pygments": ("console",),
     "capstone": ("machine_code",),
     "ctypes": ("engine", "runtime_abi", "proc"),
 }

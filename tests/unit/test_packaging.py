@@ -33,7 +33,7 @@ def hook() -> ModuleType:
 
 def test_dependencies_are_those_that_the_package_imports(project: dict[str, Any]) -> None:
     names = {re.split(r"[<>=]", requirement)[0] for requirement in project["project"]["dependencies"]}
-    assert names == {"pygdbmi", "pyelftools", "lark", "prompt_toolkit", "capstone"}
+    assert names == {"pygdbmi", "pyelftools", "lark", "prompt_toolkit", "pygments", "capstone"}
 
 
 def test_console_script_names_a_function(project: dict[str, Any]) -> None:

@@ -22,9 +22,8 @@ FUNCTION = "mcr_engine_add_chunks"
 
 
 @pytest.fixture
-def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Has handlers.so; `use` works."""
-    monkeypatch.setattr("gdb_mcr.annotations.check.STATEMENTS_NOT_YET", frozenset())
+def directory(tmp_path: Path) -> Path:
+    """Has handlers.so."""
     shutil.copy(native_library("libmcr_engine.so"), tmp_path / "handlers.so")
     (tmp_path / "handlers.so").chmod(0o700)
     return tmp_path

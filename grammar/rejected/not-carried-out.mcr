@@ -1,2 +1,0 @@
-// expect: not-carried-out 2:1
-use "handlers.so";
