@@ -68,9 +68,9 @@ class CliServices:
         """None: the command line must say which."""
         return None
 
-    def run_server(self, command: Sequence[str], updater: LiveUpdater) -> RunResult:
+    def run_server(self, command: Sequence[str], updater: LiveUpdater, profile: Path | None) -> RunResult:
         """Prepare this process to become the server."""
-        self.launch = updater.prepare_run(command)
+        self.launch = updater.prepare_run(command, profile)
         return RunResult(os.getpid(), tuple(command), is_this_process=True)
 
     def run_beside(self, command: Sequence[str]) -> RunResult:

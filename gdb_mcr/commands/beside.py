@@ -30,12 +30,14 @@ class Beside:
     servers: list[subprocess.Popen[bytes]] = field(default_factory=list)
     """Children of this process, which must reap them when they end."""
 
-    def start(self, command: Sequence[str]) -> RunResult:
+    def start(self, command: Sequence[str], profile: Path | None = None) -> RunResult:
         """Start ``command`` as `mcr run` does, in a session of its own: our end and Ctrl-C do not reach it.
 
+        :param profile: as for `LiveUpdater.prepare_run`.
         :raises TargetError: it ended before it became the server; what it said stands on standard error.
         """
-        run = ["-m", "gdb_mcr", "run", "--", *command]
+        options = [] if profile is None else ["--profile", str(profile)]
+        run = ["-m", "gdb_mcr", "run", *options, "--", *command]
         server = subprocess.Popen(
             [self.interpreter, *run], stdin=subprocess.DEVNULL, stdout=self.output, start_new_session=True
         )

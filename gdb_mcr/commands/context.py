@@ -36,8 +36,11 @@ class Services(Protocol):
         """
         ...
 
-    def run_server(self, command: Sequence[str], updater: LiveUpdater) -> RunResult:
-        """Start a server under libmcr beside this process, or prepare this process to become it."""
+    def run_server(self, command: Sequence[str], updater: LiveUpdater, profile: Path | None) -> RunResult:
+        """Start a server under libmcr beside this process, or prepare this process to become it.
+
+        :param profile: as for `LiveUpdater.prepare_run`.
+        """
         ...
 
     def run_beside(self, command: Sequence[str]) -> RunResult:

@@ -56,6 +56,12 @@ STRATEGY = Argument(
     default=Strategy.BARRIER.value,
 )
 
+PROFILE = Argument(
+    "--profile",
+    Kind.FILE,
+    "judge by this profile where its threads may be stopped, instead of by the one kept for its build",
+)
+
 
 def the_pid(context: Context, pid: int | None) -> int:
     """The server that is meant.
@@ -91,6 +97,7 @@ def options_of(
     policy: str = Strictness.DEFAULT.value,
     memory: str = MemoryPath.MCR.value,
     strategy: str = Strategy.BARRIER.value,
+    profile: Path | None = None,
 ) -> UpdateOptions:
     """The user's wishes as a value; files that `annotations` set come first."""
     return UpdateOptions(
@@ -102,6 +109,7 @@ def options_of(
         policy=Strictness(policy),
         memory=MemoryPath(memory),
         strategy=Strategy(strategy),
+        profile=profile,
     )
 
 

@@ -15,6 +15,7 @@ from gdb_mcr.commands.shared import (
     NEW,
     PID,
     POLICY,
+    PROFILE,
     STRATEGY,
     TIMEOUT,
     YES_TO,
@@ -78,15 +79,15 @@ WITHIN = Argument("--timeout", Kind.SECONDS, "let it run on if it has not come t
     "here on until commit, rollback or release. If it does not come to rest in time, it runs on, and the answer "
     "says which thread was in the way: where, since when, and who holds what it waits for.",
     category=Category.STEPS,
-    arguments=(PID, WITHIN, STRATEGY),
+    arguments=(PID, WITHIN, STRATEGY, PROFILE),
     examples=(Example("", "Stop the current server."), Example("4711 --timeout 2", "Try for two seconds.")),
     front_ends=STAYING,
     step=Step.QUIESCE,
     traces=True,
 )
-def quiesce(context: Context, *, pid: int | None, timeout: float, strategy: str) -> QuiesceResult:
+def quiesce(context: Context, *, pid: int | None, timeout: float, strategy: str, profile: Path | None) -> QuiesceResult:
     """The verb."""
-    result = _session_of(context, pid).quiesce(timeout, context.progress, Strategy(strategy))
+    result = _session_of(context, pid).quiesce(timeout, context.progress, Strategy(strategy), profile)
     if not result.converged:
         return result
     return replace(result, threads=context.updater.threads(result.pid).threads)

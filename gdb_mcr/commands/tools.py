@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from gdb_mcr.commands.arguments import Argument, Kind
 from gdb_mcr.commands.context import Context
 from gdb_mcr.commands.registry import EVERYWHERE, Category, Example, FrontEnd, command
 from gdb_mcr.model.results import PathResult, RunResult, ShellResult
 
+PROFILE = Argument(
+    "--profile", Kind.FILE, "by which updates of this server are to judge where its threads may be stopped"
+)
 SERVER = Argument("server", Kind.REST, "the server and its arguments")
 
 
@@ -17,13 +22,16 @@ SERVER = Argument("server", Kind.REST, "the server and its arguments")
     "The server's pid is that of this process; its input and output and its exit status are its own. In GDB and "
     "mcr shell it is started beside them.",
     category=Category.TOOLS,
-    arguments=(SERVER,),
-    examples=(Example("-- memcached -t 4 -m 1024", "Start memcached."),),
+    arguments=(PROFILE, SERVER),
+    examples=(
+        Example("-- memcached -t 4 -m 1024", "Start memcached."),
+        Example("--profile mine.toml -- memcached", "Its updates use this profile, whichever build is running then."),
+    ),
     front_ends=EVERYWHERE,
 )
-def run(context: Context, *, server: tuple[str, ...]) -> RunResult:
+def run(context: Context, *, profile: Path | None, server: tuple[str, ...]) -> RunResult:
     """The verb."""
-    return context.services.run_server(server, context.updater)
+    return context.services.run_server(server, context.updater, profile)
 
 
 @command(

@@ -14,6 +14,7 @@ from gdb_mcr.commands.shared import (
     NEW,
     PID,
     POLICY,
+    PROFILE,
     STRATEGY,
     TIMEOUT,
     YES_TO,
@@ -32,7 +33,7 @@ from gdb_mcr.model.results import UpdateResult
     "findings, 2 bad usage or input (nothing was touched), 3 rolled back after a failure. Unless it is 0, the old "
     "server serves on.",
     category=Category.UPDATE,
-    arguments=(PID, NEW, ANNOTATIONS, ARGS, DRY_RUN, TIMEOUT, YES_TO, POLICY, MEMORY, STRATEGY),
+    arguments=(PID, NEW, ANNOTATIONS, ARGS, DRY_RUN, TIMEOUT, YES_TO, POLICY, MEMORY, STRATEGY, PROFILE),
     examples=(
         Example("4711 ./memcached-new", "Update the server 4711."),
         Example("4711 ./memcached-new --dry-run", "See whether it would work, and how long the pause would be."),
@@ -54,6 +55,7 @@ def update(
     policy: str,
     memory: str,
     strategy: str,
+    profile: Path | None,
 ) -> UpdateResult:
     """The verb."""
     options = options_of(
@@ -66,6 +68,7 @@ def update(
         policy=policy,
         memory=memory,
         strategy=strategy,
+        profile=profile,
     )
     result = context.updater.update(the_pid(context, pid), new, options, context.progress)
     context.note_findings(result.findings)

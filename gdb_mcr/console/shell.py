@@ -48,9 +48,9 @@ class ShellServices:
             return self.last_pid
         return servers[0] if len(servers) == 1 else None
 
-    def run_server(self, command: Sequence[str], updater: LiveUpdater) -> RunResult:
+    def run_server(self, command: Sequence[str], updater: LiveUpdater, profile: Path | None) -> RunResult:
         """Beside the shell, whose end does not reach it."""
-        return self.run_beside(command)
+        return self.beside.start(command, profile)
 
     def run_beside(self, command: Sequence[str]) -> RunResult:
         """Beside the shell."""

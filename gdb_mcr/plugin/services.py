@@ -42,9 +42,9 @@ class GdbServices:
         """Attach to what serves now, if something was lent."""
         self.hand_over.take_back(pid)
 
-    def run_server(self, command: Sequence[str], updater: LiveUpdater) -> RunResult:
+    def run_server(self, command: Sequence[str], updater: LiveUpdater, profile: Path | None) -> RunResult:
         """Beside GDB, not under it."""
-        return self.run_beside(command)
+        return self.beside.start(command, profile)
 
     def run_beside(self, command: Sequence[str]) -> RunResult:
         """Beside GDB."""

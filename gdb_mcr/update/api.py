@@ -76,6 +76,8 @@ class UpdateOptions:
     memory: MemoryPath = MemoryPath.MCR
     strategy: Strategy = Strategy.BARRIER
     """How `update` finds the moment at which it stops the old server."""
+    profile: Path | None = None
+    """By which its threads are judged; None = the one it was started with, else the one kept for its build."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +139,16 @@ class UpdateSession(Protocol):
         """ANALYZE, REHEARSE, REINIT: start N and hold it. ``options.dry_run`` is ignored."""
         ...
 
-    def quiesce(self, timeout_s: float, progress: Progress, strategy: Strategy = Strategy.BARRIER) -> QuiesceResult:
+    def quiesce(
+        self,
+        timeout_s: float,
+        progress: Progress,
+        strategy: Strategy = Strategy.BARRIER,
+        profile: Path | None = None,
+    ) -> QuiesceResult:
         """ATTACH, QUIESCE: bring O to a quiescent point. If that fails O runs on and the state is as before.
 
+        :param profile: as in `UpdateOptions`.
         :raises UsageError: FUNCTION needs a new build: `start` first.
         """
         ...
@@ -175,11 +184,12 @@ class LiveUpdater(Protocol):
     KeyboardInterrupt during an update rolls it back; `update` then answers ROLLED_BACK with failure "interrupted".
     """
 
-    def prepare_run(self, command: Sequence[str]) -> Callable[[], NoReturn]:
+    def prepare_run(self, command: Sequence[str], profile: Path | None = None) -> Callable[[], NoReturn]:
         """Prepare the server ``command`` (``execvp``'s rules) to run under libmcr; the answer execs it.
 
         What the exec needs (descriptors, environment) may already be set up in this process.
 
+        :param profile: what updates of the server, and of its successors, use if they are given none.
         :raises UsageError: there is no such program.
         :raises AnalysisError: it cannot be prepared (32-bit, stripped…).
         """

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gdb_mcr.debugger.base import StoppedThread
-from gdb_mcr.dwarf.identity import identify
 from gdb_mcr.model.profile import Profile
 from gdb_mcr.model.startup_log import ThreadEntry
 from gdb_mcr.quiescence.counterparts import Mismatch, PlacedThread, mismatches
@@ -21,7 +20,6 @@ from gdb_mcr.runtime_abi.tables import read_modules
 from gdb_mcr.update.code_names import CodeNames
 from gdb_mcr.update.counterparts import placed_threads
 from gdb_mcr.update.profile_stacks import CodeLoops, StackReader
-from gdb_mcr.update.profiles import profile_for
 from gdb_mcr.update.recorded import RecordedProcess
 
 NO_PROFILE = (
@@ -40,10 +38,9 @@ class Judgement:
     """N's threads, if there is an N."""
 
     @staticmethod
-    def of(server: RecordedProcess) -> Judgement:
-        """:raises UsageError: there is a profile, and it cannot be read."""
+    def of(server: RecordedProcess, profile: Profile | None) -> Judgement:
+        """By this profile."""
         names = CodeNames(server.pid, read_modules(server.memory, server.control()))
-        profile = profile_for(identify(server.executable).build_id)
         judgement = Judgement(profile, StackReader(names, CodeLoops()))
         if profile is not None:
             names.prepare()

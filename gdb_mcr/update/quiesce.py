@@ -7,11 +7,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from gdb_mcr.debugger.base import Debugger, StoppedThread
 from gdb_mcr.errors import McrError
 from gdb_mcr.model.inspection import ThreadRow
 from gdb_mcr.model.process import Descriptor, Task
+from gdb_mcr.model.profile import Profile
 from gdb_mcr.model.startup_log import ThreadEntry
 from gdb_mcr.model.step_results import QuiesceResult
 from gdb_mcr.model.stop_point import StoppedTask, StopPointKind, TaskState, WaitKind, role_of
@@ -31,6 +33,7 @@ from gdb_mcr.update.in_flight import EventsInFlight
 from gdb_mcr.update.judgement import Judgement
 from gdb_mcr.update.locks import mutex_wait
 from gdb_mcr.update.missed_events import MissedEvents
+from gdb_mcr.update.profiles import profile_of
 from gdb_mcr.update.recorded import RecordedProcess
 from gdb_mcr.update.stall import StallReport, look_at_stall
 
@@ -65,6 +68,7 @@ class OldProcessAtRest:
         self._are_children_ruled = False
         self._hold = Hold.NONE
         self._breaths = 0
+        self._profile: Profile | None = None
         self._judgement: Judgement | None = None
         self._awaits_until = 0.0
         self._objections: dict[int, _Objection] = {}
@@ -82,10 +86,19 @@ class OldProcessAtRest:
         """The child processes that there are now have been ruled on; those that come later are in the way of rest."""
         self._accepted, self._are_children_ruled = live_children(self._process.pid), True
 
+    def judge_by(self, profile: Path | None) -> None:
+        """Its threads are judged by this profile, which the user names, or by its own.
+
+        :raises UsageError: there is a profile, and it cannot be read.
+        """
+        found = profile_of(self._process, profile)
+        if found != self._profile:
+            self._profile, self._judgement = found, None
+
     def expect(self, counterparts: tuple[PlacedThread, ...]) -> None:
         """N's threads, by which O's are judged from now on; none if there is no N."""
         if self._judgement is None:
-            self._judgement = Judgement.of(self._process)
+            self._judgement = Judgement.of(self._process, self._profile)
         if self._judgement.counterparts != counterparts:
             self._judgement = self._judgement.beside(counterparts)
 
@@ -94,7 +107,7 @@ class OldProcessAtRest:
         if not self._are_children_ruled:
             self._accepted = live_children(self._process.pid)
         if self._judgement is None:
-            self._judgement = Judgement.of(self._process)
+            self._judgement = Judgement.of(self._process, self._profile)
         self._objections.clear()
         self._breaths = 0
         self._awaits_until = time.monotonic() + _COUNTERPARTS_S

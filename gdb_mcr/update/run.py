@@ -20,20 +20,24 @@ from gdb_mcr.errors import AnalysisError, UsageError
 from gdb_mcr.paths import native_library
 from gdb_mcr.runtime_abi.messages import SETTINGS_FD
 from gdb_mcr.runtime_abi.settings import ModuleTableFile, record_settings
+from gdb_mcr.update.profiles import naming
 
 RUNTIME = "libmcr.so"
 
 _DEFAULT_PATH = "/bin:/usr/bin"  # what execvp(3) searches without PATH in the environment
 
 
-def prepare_run(command: Sequence[str], environment: Mapping[str, str] = os.environ) -> Callable[[], NoReturn]:
+def prepare_run(
+    command: Sequence[str], environment: Mapping[str, str] = os.environ, profile: Path | None = None
+) -> Callable[[], NoReturn]:
     """As `update.api.LiveUpdater.prepare_run`. The settings stand at descriptor 250 afterwards."""
     if not command:
         raise UsageError("there is no command to run", hint="mcr run -- /path/to/server ARGUMENTS…")
+    naming_profile = naming(profile)
     program = find_program(command[0], environment)
     _require_preloadable(program)
     require_updatable(identify(program))
-    variables = preloading(environment, native_library(RUNTIME))
+    variables = preloading(environment, native_library(RUNTIME)) | naming_profile
     settings = record_settings(module_tables(program, environment))
     _put_settings(settings)
 

@@ -114,6 +114,7 @@ class Session:
         """ANALYZE, REHEARSE, REINIT: N stands held."""
         first = len(self.phases.results)
         check_overrides(options)
+        self._rest.judge_by(options.profile)
         self.options = options
         self.phases.timeout_s = options.timeout_s
         self._rest.accept_children()
@@ -142,9 +143,16 @@ class Session:
         phases = tuple(self.phases.results[first:])
         return StartResult(self.new_pids, phases, ruling.findings, (), tuple(self.warnings))
 
-    def quiesce(self, timeout_s: float, progress: Progress, strategy: Strategy = Strategy.BARRIER) -> QuiesceResult:
+    def quiesce(
+        self,
+        timeout_s: float,
+        progress: Progress,
+        strategy: Strategy = Strategy.BARRIER,
+        profile: Path | None = None,
+    ) -> QuiesceResult:
         """ATTACH, QUIESCE: O stands still, or runs on if it did not come to rest."""
         functions = self._changed_functions() if strategy is Strategy.FUNCTION else ()
+        self._rest.judge_by(profile)
         with self._undone_on_error():
             with self.phases.run(Phase.ATTACH, progress) as counts:
                 counts["libraries"] = self._warm_old()

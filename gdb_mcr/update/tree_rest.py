@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TypeVar
 
 from gdb_mcr.debugger.base import Debugger
@@ -38,6 +39,12 @@ class OldTreeAtRest(OldProcessAtRest):
         super().accept_children()
         for one in self._children:
             one.accept_children()
+
+    def judge_by(self, profile: Path | None) -> None:
+        """What the user names as the profile of all."""
+        super().judge_by(profile)
+        for one in self._children:
+            one.judge_by(profile)
 
     def prepare(self) -> None:
         """Reads all that stops will need."""

@@ -39,9 +39,9 @@ class Updater:
     def __init__(self) -> None:
         self._session: Session | None = None
 
-    def prepare_run(self, command: Sequence[str]) -> Callable[[], NoReturn]:
+    def prepare_run(self, command: Sequence[str], profile: Path | None = None) -> Callable[[], NoReturn]:
         """Prepare a server to run under libmcr; the answer execs it."""
-        return prepare_run(command)
+        return prepare_run(command, profile=profile)
 
     def profile(self, pid: int, options: ProfileOptions) -> ProfileResult:
         """Watch the threads of a server that was started for this."""

@@ -41,7 +41,7 @@ def _rolled_back(session: Session, failure: McrError | str) -> UpdateResult:
 def _steps(session: Session, new: Path, options: UpdateOptions, progress: Progress) -> UpdateResult:
     if session.start(new, options, progress).blocking:
         return session.result(Verdict.REFUSED)
-    rest = session.quiesce(min(QUIESCE_S, session.phases.left_s()), progress, options.strategy)
+    rest = session.quiesce(min(QUIESCE_S, session.phases.left_s()), progress, options.strategy, options.profile)
     if not rest.converged:
         raise UpdateFailed(
             f"the server did not come to rest in {rest.seconds:.1f} s: {'; '.join(rest.obstacles)}",

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gdb_mcr.dwarf.identity import identify
 from gdb_mcr.errors import UsageError
-from gdb_mcr.model.profile import EventOrigin, ProcessClass, Profile, ProfiledStop, Stability, ThreadClass
-from gdb_mcr.model.results import Build
-from gdb_mcr.model.stop_point import StopPointKind, ThreadRole
+from gdb_mcr.model.stop_point import StopPointKind
 from gdb_mcr.model.strategy import Strategy
-from gdb_mcr.update.api import NoProgress
+from gdb_mcr.proc.status import is_alive
+from gdb_mcr.update.api import NoProgress, UpdateOptions
 from gdb_mcr.update.profiles import profile_path, write_profile
+from tests.support.profiles import profile_of, stop, thread_class
 from tests.support.zoo import Zoo, build_zoo
 from tests.support.zoo_cases import opened
 from tests.support.zoo_strategies import side_by_side
@@ -66,28 +67,15 @@ def test_the_function_check_needs_to_know_what_changes(shifts: Zoo) -> None:
         session.quiesce(0.5, PROGRESS, Strategy.FUNCTION)
 
 
-def _stop(call: str, *stack: str, kind: StopPointKind = StopPointKind.QUIESCENT) -> ProfiledStop:
-    return ProfiledStop(call, stack, kind, EventOrigin.EXTERNAL, 1, 1.0, 1.0)
-
-
-def _class(start: str, creation_id: int, *stops: ProfiledStop) -> ThreadClass:
-    return ThreadClass(start, (), creation_id, 1, ThreadRole.INITIATOR, Stability.STABLE, True, None, stops)
-
-
-# Whatever program the binary is.
-def _nested_profile(binary: Path) -> Profile:
-    threads = (
-        _class("main", 0, _stop("recv", "zoo_serve", "main")),
-        _class(
-            "zoo_run",
-            1,
-            _stop("poll", "wait_for", "loop", "zoo_run"),
-            _stop("poll", "wait_for", "handle", "loop", "zoo_run", kind=StopPointKind.BLOCKING),
-            _stop("nanosleep", "zoo_sleep", "ask", "zoo_run"),
-        ),
-    )
-    build = Build(str(binary), identify(binary).build_id)
-    return Profile(build, (str(binary),), "", 1.0, 1, 1, (ProcessClass((), 1, Stability.STABLE, threads),))
+MAIN = thread_class("main", 0, stop("recv", "zoo_serve", "main"))
+RUN = thread_class(
+    "zoo_run",
+    1,
+    stop("poll", "wait_for", "loop", "zoo_run"),
+    stop("poll", "wait_for", "handle", "loop", "zoo_run", kind=StopPointKind.BLOCKING),
+    stop("nanosleep", "zoo_sleep", "ask", "zoo_run"),
+)
+"""Of `nested`, whatever program it is said to be of."""
 
 
 def test_a_profile_tells_the_inner_event_loop_from_the_outer_one(
@@ -95,7 +83,7 @@ def test_a_profile_tells_the_inner_event_loop_from_the_outer_one(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     binary = build_zoo("nested", directory)
-    write_profile(_nested_profile(binary), profile_path(identify(binary).build_id))
+    write_profile(profile_of(binary, MAIN, RUN), profile_path(identify(binary).build_id))
     with Zoo(binary) as animal, opened(animal) as session:
         animal.open_gate()
         animal.await_work(0)
@@ -107,12 +95,38 @@ def test_a_profile_tells_the_inner_event_loop_from_the_outer_one(
             session.release()
 
 
+def test_a_profile_that_the_user_names_is_used_instead_of_the_one_of_the_build(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    binary, named = build_zoo("nested", directory), tmp_path / "named.toml"
+    write_profile(profile_of(binary, MAIN, RUN), profile_path(identify(binary).build_id))
+    write_profile(profile_of(binary, MAIN, replace(RUN, stops=())), named)
+    with Zoo(binary) as animal, opened(animal) as session:
+        animal.open_gate()
+        animal.await_work(0)
+        for given, converges in ((None, True), (named, False), (None, True)):
+            found = session.quiesce(10.0 if converges else 0.5, PROGRESS, profile=given)
+            assert found.converged is converges, found.obstacles
+            if converges:
+                session.release()
+
+
+def test_a_profile_that_cannot_be_read_ends_nothing(directory: Path, tmp_path: Path) -> None:
+    with Zoo(build_zoo("nested", directory)) as animal, opened(animal) as session:
+        session.start(build_zoo("nested", directory), UpdateOptions(), PROGRESS)
+        with pytest.raises(UsageError, match="cannot be read"):
+            session.quiesce(0.5, PROGRESS, profile=tmp_path / "none.toml")
+        assert session.new_pids
+        assert all(is_alive(pid) for pid in session.new_pids)
+
+
 def test_a_place_that_the_profile_does_not_list_keeps_the_update_waiting(
     directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     binary = build_zoo("timers", directory)
-    write_profile(_nested_profile(binary), profile_path(identify(binary).build_id))
+    write_profile(profile_of(binary, MAIN, RUN), profile_path(identify(binary).build_id))
     with Zoo(binary) as animal, opened(animal) as session:
         found = session.quiesce(0.3, PROGRESS)
         assert not found.converged

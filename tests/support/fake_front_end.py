@@ -27,8 +27,8 @@ class FakeServices:
     def current_pid(self) -> int | None:
         return self.pid
 
-    def run_server(self, command: Sequence[str], updater: LiveUpdater) -> RunResult:
-        updater.prepare_run(command)
+    def run_server(self, command: Sequence[str], updater: LiveUpdater, profile: Path | None) -> RunResult:
+        updater.prepare_run(command, profile)
         return RunResult(123, tuple(command))
 
     def run_beside(self, command: Sequence[str]) -> RunResult:

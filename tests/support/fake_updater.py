@@ -117,8 +117,8 @@ class FakeUpdater:
     on_update: Callable[[int], None] = lambda pid: None
     """Called by `update` and by a session's first step, in the place of all work."""
 
-    def prepare_run(self, command: Sequence[str]) -> Callable[[], NoReturn]:
-        self._note("prepare_run", tuple(command))
+    def prepare_run(self, command: Sequence[str], profile: Path | None = None) -> Callable[[], NoReturn]:
+        self._note("prepare_run", tuple(command), *([profile] if profile is not None else []))
 
         def execute() -> NoReturn:
             raise SystemExit(f"exec {' '.join(command)}")
@@ -229,8 +229,15 @@ class FakeSession:
             self.new_pids = (NEW_PID,)
         return StartResult(self.new_pids, PHASES[:3], self.updater.findings, blocking)
 
-    def quiesce(self, timeout_s: float, progress: Progress, strategy: Strategy = Strategy.BARRIER) -> QuiesceResult:
-        self._begin("quiesce", timeout_s, *([strategy] if strategy is not Strategy.BARRIER else []))
+    def quiesce(
+        self,
+        timeout_s: float,
+        progress: Progress,
+        strategy: Strategy = Strategy.BARRIER,
+        profile: Path | None = None,
+    ) -> QuiesceResult:
+        wishes = [strategy] if strategy is not Strategy.BARRIER else []
+        self._begin("quiesce", timeout_s, *wishes, *([profile] if profile is not None else []))
         if not self.updater.converges:
             return QuiesceResult(self.old_pids[0], False, timeout_s, (), ("worker 3 runs in sort() since 2.1 s",))
         self._take(Step.QUIESCE)

@@ -87,6 +87,8 @@ class McrServer:
 
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    options: Sequence[str] = ()
+    """Of `mcr run`."""
 
     def __post_init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -94,7 +96,7 @@ class McrServer:
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            mcr("run", "--", *self.command), cwd=ROOT, env={**os.environ, **self.environment}
+            mcr("run", *self.options, "--", *self.command), cwd=ROOT, env={**os.environ, **self.environment}
         )
         self._pids.append(self._process.pid)
         return self

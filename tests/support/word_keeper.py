@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,11 +51,15 @@ class WordKeeper:
 
 @contextmanager
 def running_word_keeper(
-    binary: Path, directory: Path, *arguments: str, environment: Mapping[str, str] | None = None
+    binary: Path,
+    directory: Path,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    options: Sequence[str] = (),
 ) -> Iterator[WordKeeper]:
-    """The server at the end of its start-up; ended at the end."""
+    """The server at the end of its start-up; ended at the end. :param options: of `mcr run`."""
     path = directory / "keeper.sock"
-    with McrServer([str(binary), str(path), *arguments], environment or {}) as server:
+    with McrServer([str(binary), str(path), *arguments], environment or {}, options) as server:
         deadline = time.monotonic() + TIMEOUT_S
         while not path.exists() or find_recorded(server.pid).control().state is not State.SERVING:
             assert time.monotonic() < deadline, "the start-up does not end"

@@ -50,6 +50,7 @@ def test_update_takes_all_of_the_interface(new: Path) -> None:
         "policy": "default",
         "memory": "mcr",
         "strategy": "barrier",
+        "profile": None,
     }
 
 
