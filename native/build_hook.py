@@ -24,6 +24,10 @@ PRODUCTS = {
 """Product to the directory of its sources; native/Makefile has the same list."""
 
 
+HANDLERS_HEADER = "mcr_handlers.h"
+"""What users' handler libraries include."""
+
+
 class NativeBuildHook(BuildHookInterface[Any]):
     """Runs ``make -C native`` for every wheel, editable ones included."""
 
@@ -65,6 +69,8 @@ def extra_files(root: Path) -> dict[str, str]:
         if not built.is_file():
             raise FileNotFoundError(f"{built} was not built")
         files[str(built)] = f"gdb_mcr/_native/{product}"
+    header = root / "native" / HANDLERS_HEADER
+    files[str(header)] = f"gdb_mcr/_native/{HANDLERS_HEADER}"
     for grammar in sorted((root / "grammar").glob("*.lark")):
         files[str(grammar)] = f"gdb_mcr/_grammar/{grammar.name}"
     for rules in sorted((root / "grammar" / "rules").glob("*.mcr")):

@@ -57,13 +57,14 @@ def put(path: Path) -> str:
     return str(path)
 
 
-def test_extra_files_are_products_grammars_and_rules(hook: ModuleType, tmp_path: Path) -> None:
+def test_extra_files_are_products_the_header_of_handlers_grammars_and_rules(hook: ModuleType, tmp_path: Path) -> None:
     put(tmp_path / "native/runtime/a.c")
     put(tmp_path / "native/launch/a.c")
     put(tmp_path / "grammar/rejected/bad.mcr")
     expected = {
         put(tmp_path / "native/build/libmcr.so"): "gdb_mcr/_native/libmcr.so",
         put(tmp_path / "native/build/mcr_launch"): "gdb_mcr/_native/mcr_launch",
+        put(tmp_path / "native/mcr_handlers.h"): "gdb_mcr/_native/mcr_handlers.h",
         put(tmp_path / "grammar/mcr.lark"): "gdb_mcr/_grammar/mcr.lark",
         put(tmp_path / "grammar/rules/libc.mcr"): "gdb_mcr/_grammar/rules/libc.mcr",
     }
