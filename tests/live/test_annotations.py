@@ -10,7 +10,7 @@ from gdb_mcr.tracing.fates import HANDLED
 from gdb_mcr.update.api import UpdateOptions
 from gdb_mcr.update.explaining import explain
 from gdb_mcr.update.recorded import find_recorded
-from tests.support.annotated_server import FACTS, HANDLERS, NEW, OLD, answers, build, served
+from tests.support.annotated_server import FACTS, HANDLERS, LIBRARY, NEW, OLD, answers, build, build_library, served
 
 pytestmark = pytest.mark.live
 
@@ -24,7 +24,8 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_handlers_and_facts_carry_over_what_types_cannot(builds: Path, tmp_path: Path) -> None:
-    (tmp_path / "all.mcr").write_text(HANDLERS + FACTS)
+    (tmp_path / "all.mcr").write_text(HANDLERS + FACTS + LIBRARY)
+    build_library(tmp_path)
     with served(builds) as (server, client):
         assert answers(client) == OLD
         options = UpdateOptions(annotations=(tmp_path / "all.mcr",))
@@ -43,6 +44,18 @@ def test_without_annotations_the_pair_is_refused(builds: Path) -> None:
         run = server.update(build(builds, "-DNEW"))
         assert run.status == 1, run.told()
         assert run.finding_ids >= NEEDED
+        assert answers(client) == OLD
+
+
+@pytest.mark.parametrize(("function", "told"), [("crashes", "crashed"), ("refuses", "no session has more than")])
+def test_a_library_function_that_fails_harms_nobody(builds: Path, tmp_path: Path, function: str, told: str) -> None:
+    (tmp_path / "failing.mcr").write_text(HANDLERS + FACTS + LIBRARY.replace("twice", function))
+    build_library(tmp_path)
+    with served(builds) as (server, client):
+        run = server.update(build(builds, "-DNEW"), f"--annotations={tmp_path}/failing.mcr")
+        assert run.status == 1, run.told()
+        assert any(one.startswith("R15:label") for one in run.finding_ids)
+        assert told in " ".join(run.output.split())
         assert answers(client) == OLD
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import struct
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,24 +16,20 @@ from gdb_mcr.model.expression import LONG, Call, Cast, Pointer
 from gdb_mcr.model.handler import Evaluate, Step
 from gdb_mcr.model.place import Side
 from gdb_mcr.tracing.policy import Policy
+from tests.support.annotated_server import build_library
 from tests.support.handler_text import SPAN, Fields, handler, long
 from tests.support.transfer_rig import HEAP, Outcome, Rig
 from tests.support.type_builder import Types
 
 pytestmark = pytest.mark.live
 
-ROOT = Path(__file__).resolve().parents[2]
 TEXT = 0x100
 N_ADDRESS = Pointer(Side.NEW, -1)
 
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    built = tmp_path_factory.mktemp("library") / "handlers.so"
-    flags = ["-O2", "-shared", "-fPIC", "-Wall", "-Wextra", "-Wno-infinite-recursion", f"-I{ROOT}/native"]
-    source = ROOT / "tests" / "targets" / "handler_library.c"
-    subprocess.run(["gcc", *flags, "-o", str(built), str(source)], check=True, timeout=60)
-    return built
+    return build_library(tmp_path_factory.mktemp("library"))
 
 
 class Scene:

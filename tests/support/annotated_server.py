@@ -39,6 +39,10 @@ active value.as.text when old.kind == 3;
 precise struct key.bytes;
 opaque struct handle.maybe;
 """
+LIBRARY = """
+use "handlers.so";
+transfer struct label { new.words = twice(old.words); }
+"""
 SAME = {
     "tree": "1red 2red 3black",
     "box": "in-box=5",
@@ -47,9 +51,10 @@ SAME = {
     "handle": "1 a text of more than thirty-two letters, whatever they say",
 }
 """What both builds answer, by word."""
-OLD = {**SAME, "sessions": "young=2s,3,300 old=90s,20,2000", "settings": "60s 1,2,3"}
+OLD = {**SAME, "label": "words", "sessions": "young=2s,3,300 old=90s,20,2000", "settings": "60s 1,2,3"}
 NEW = {
     **SAME,
+    "label": "wordswords",
     "sessions": "young=2000ms,3,300,1 old=90000ms,20,2000,2 total=23",
     "settings": "60000ms 1000,2000,3000",
 }
@@ -62,6 +67,15 @@ def build(directory: Path, *options: str) -> Path:
         flags = ["-std=gnu11", "-O2", "-g", "-fPIE", "-pie", "-Wall", "-Wextra"]
         subprocess.run(["gcc", *flags, *options, "-o", str(binary), str(_SOURCE)], check=True, timeout=60)
     return binary
+
+
+def build_library(directory: Path) -> Path:
+    """tests/targets/handler_library.c as `handlers.so` in a directory."""
+    built, root = directory / "handlers.so", _SOURCE.parents[2]
+    flags = ["-O2", "-shared", "-fPIC", "-Wall", "-Wextra", "-Wno-infinite-recursion", f"-I{root}/native"]
+    source = _SOURCE.with_name("handler_library.c")
+    subprocess.run(["gcc", *flags, "-o", str(built), str(source)], check=True, timeout=60)
+    return built
 
 
 @contextmanager

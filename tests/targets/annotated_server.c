@@ -3,7 +3,7 @@
  *
  * With -DNEW everything has another form. Lines (line_server.h):
  *   make             makes all of the state, so that nothing of it is there at start-up
- *   sessions, settings, tree, box, vector, values, key, handle     show a part of it
+ *   sessions, settings, tree, box, vector, values, key, handle, label     show a part of it
  */
 #include "line_server.h"
 #include <stdbool.h>
@@ -103,6 +103,10 @@ static char *text;
 /* No variable tells what this memory is for. */
 static __attribute__((noinline)) void *blank(size_t size) { return calloc(1, size); }
 
+static struct label { /* the new build wants its words twice over */
+    char *words;
+} *label;
+
 static struct item *new_item(int value, const char *name) {
     struct item *item = calloc(1, sizeof *item);
     item->value = value;
@@ -178,6 +182,8 @@ static void make(void) {
     make_values();
     key = calloc(1, sizeof *key);
     memcpy(key->bytes, &box->thing, sizeof box->thing);
+    label = calloc(1, sizeof *label);
+    label->words = strdup("words");
     handle = calloc(1, sizeof *handle);
     text = strdup("a text of more than thirty-two letters, whatever they say");
     handle->maybe = (struct node *)(text + 8);
@@ -242,6 +248,8 @@ static void answer(FILE *out, const char *word, const char *name) {
             fprintf(out, "%02x", (unsigned char)key->bytes[i]);
     else if (strcmp(word, "handle") == 0)
         fprintf(out, "%d %s", (const char *)handle->maybe == text + 8, text);
+    else if (strcmp(word, "label") == 0)
+        fprintf(out, "%s", label->words);
     else if (strcmp(word, "make") == 0)
         make();
     else
