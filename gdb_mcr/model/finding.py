@@ -12,7 +12,7 @@ class Finding:
     id: str
     """The same in every run on the same two builds: `R1:redisServer.field`."""
     kind: str
-    """R1 to R13."""
+    """R1 to R15."""
     certain: bool
     """False for what may turn out harmless when the memory is looked at."""
     text: str
