@@ -312,12 +312,17 @@ class Hit(ctypes.Structure):
     _fields_ = (("address", c_uint64), ("value", c_uint64))
 
 
+PLACES = ("static", "dynamic", "library")
+"""enum mcr_place, in its order."""
+
 STATISTICS = (
     *("objects", "reached", "typed_precise", "typed_site", "opaque"),
     *("pointers", "likely_pointers", "code_pointers", "pinned", "nonupdatable"),
     *("merged_fields", "both_changed", "kept_new", "taken_old"),
     *("translated", "bytes_moved", "objects_moved", "objects_converted", "patches", "patch_bytes"),
     *("site_agreements", "site_disagreements", "disqualified_sites", "old_structures"),
+    *("bytes", "transferred", "bytes_transferred"),
+    *(f"{kind}_{source}_to_{target}" for kind in ("precise", "likely") for source in PLACES for target in PLACES),
 )
 
 

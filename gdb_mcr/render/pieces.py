@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+_TO = "_to_"
+
 
 def duration(seconds: float) -> str:
     """Seconds with a fitting unit: "12.3 ms"."""
@@ -37,13 +39,32 @@ def count_text(key: str, count: int) -> str:
 
 
 def counts_line(counts: Mapping[str, int]) -> str:
-    """All entries on one line: "objects 12, bytes copied 1.2 MB"."""
-    return ", ".join(f"{words(key)} {count_text(key, count)}" for key, count in counts.items())
+    """All entries on one line: "objects 12, bytes copied 1.2 MB"; `pointer_lines` has those of pointers."""
+    return ", ".join(f"{words(key)} {count_text(key, count)}" for key, count in _plain(counts))
 
 
 def counts_lines(counts: Mapping[str, int]) -> Iterator[str]:
-    """One line for each entry."""
-    return table([(f"  {words(key)}", count_text(key, count)) for key, count in counts.items()], right=(1,))
+    """One line for each entry; pointers as `pointer_lines` has them."""
+    yield from table([(f"  {words(key)}", count_text(key, count)) for key, count in _plain(counts)], right=(1,))
+    yield from pointer_lines(counts)
+
+
+def pointer_lines(counts: Mapping[str, int]) -> Iterator[str]:
+    """Pointers by where they stand and where they lead: entries such as `precise_static_to_dynamic`, as a table."""
+    found = [(key.split("_"), count) for key, count in counts.items() if _TO in key]
+    targets = list(dict.fromkeys(key[3] for key, _ in found))
+    numbers = {(kind, source, target): count for (kind, source, _, target), count in found}
+    rows = [("  pointers", "from", *(f"to {one}" for one in targets))]
+    for kind, source in dict.fromkeys((kind, source) for kind, source, _ in numbers):
+        cells = (f"{numbers.get((kind, source, target), 0):,}" for target in targets)
+        rows.append((f"  {kind}", source, *cells))
+    if found:
+        yield ""
+        yield from table(rows, right=range(2, len(targets) + 2))
+
+
+def _plain(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return [(key, count) for key, count in counts.items() if _TO not in key]
 
 
 def words(key: str) -> str:

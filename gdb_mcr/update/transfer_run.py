@@ -179,6 +179,13 @@ class TransferRun:
             **{name: statistics[name] for name in named},
             "objects_moved": statistics["objects_moved"],
             "bytes_state": self._theirs.size,
+            "objects_immutable": statistics["pinned"],
+            "objects_nonupdatable": statistics["nonupdatable"],
+            "objects_typed": statistics["objects"] - statistics["opaque"],
+            "objects_transferred": statistics["transferred"],
+            "bytes_objects": statistics["bytes"],
+            "bytes_transferred": statistics["bytes_transferred"],
+            **{name: count for name, count in statistics.items() if "_to_" in name},
         }
 
     def forget(self) -> None:

@@ -213,12 +213,23 @@ struct mcr_symbol {
 };
 
 /* ---- results ---- */
+enum mcr_place { /* of a pointer, and of what it leads to */
+                 MCR_PLACE_STATIC = 0,
+                 MCR_PLACE_DYNAMIC = 1, /* heap chunks and mappings */
+                 MCR_PLACE_LIBRARY = 2,
+                 MCR_PLACES
+};
+
 struct mcr_statistics {
     uint64_t objects, reached, typed_precise, typed_site, opaque;
     uint64_t pointers, likely_pointers, code_pointers, pinned, nonupdatable;
     uint64_t merged_fields, both_changed, kept_new, taken_old;
     uint64_t translated, bytes_moved, objects_moved, objects_converted, patches, patch_bytes;
     uint64_t site_agreements, site_disagreements, disqualified_sites, old_structures;
+    uint64_t bytes, transferred,
+        bytes_transferred; /* of all objects; objects that O's values go over of, and of these */
+    /* Pointers to objects, by [enum mcr_place of the pointer][of its target]: typed ones, likely ones. */
+    uint64_t precise[MCR_PLACES][MCR_PLACES], likely[MCR_PLACES][MCR_PLACES];
 };
 
 enum mcr_event_kind {

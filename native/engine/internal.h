@@ -157,6 +157,11 @@ enum {
 
 static inline uint32_t object_kind(const struct mcr_object *object) { return object->flags >> MCR_OBJECT_KIND_SHIFT; }
 
+static inline enum mcr_place object_place(const struct mcr_object *object) {
+    static const uint8_t places[] = {MCR_PLACE_STATIC, MCR_PLACE_DYNAMIC, MCR_PLACE_DYNAMIC, MCR_PLACE_LIBRARY};
+    return places[object_kind(object) % 4];
+}
+
 /* What an annotation says of the memory behind a pointer holds whatever other pointers say. */
 static inline bool mcr_is_settling(const struct mcr_engine *engine, uint32_t type) {
     return engine->tables.type_flags[type] & (MCR_TYPE_FREE | MCR_TYPE_PLAIN);

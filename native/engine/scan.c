@@ -17,6 +17,7 @@ struct scanner {
     uint64_t from, to; /* objects */
     struct effect *effects;
     uint64_t likely_pointers, ruled_pointers;
+    uint64_t likely[MCR_PLACES][MCR_PLACES];
 };
 
 struct scan {
@@ -50,6 +51,7 @@ static void likely(struct scanner *scanner, const struct scan *scan, uint64_t va
         return;
     }
     scanner->likely_pointers++;
+    scanner->likely[object_place(&engine->objects[scan->holder])][object_place(target)]++;
     own->flags |= MCR_OBJECT_NONUPDATABLE;
     if (is_fully_held(target, effect))
         return;
@@ -164,6 +166,9 @@ static void apply(struct mcr_engine *engine, const struct scanner *scanner) {
     }
     engine->statistics.likely_pointers += scanner->likely_pointers;
     engine->statistics.pointers += scanner->ruled_pointers;
+    for (int from = 0; from < MCR_PLACES; from++)
+        for (int to = 0; to < MCR_PLACES; to++)
+            engine->statistics.likely[from][to] += scanner->likely[from][to];
 }
 
 /* The first object of the second half of the bytes. */

@@ -118,6 +118,7 @@ static void follow(struct mcr_engine *engine, const struct met_pointer *pointer)
             engine->ends[engine->end_count++] = (struct end){pointer->object, target, pointer->from};
         return;
     }
+    engine->statistics.precise[object_place(&engine->objects[pointer->from])][object_place(object)]++;
     reach(object, pointer->from);
     if (typed)
         claim(engine, pointer->object, offset, target, pointer->from);
@@ -452,6 +453,7 @@ static void count_objects(struct mcr_engine *engine) {
         statistics->opaque += engine->objects[i].type == MCR_NONE;
         statistics->pinned += (flags & MCR_OBJECT_IMMUTABLE) != 0;
         statistics->nonupdatable += (flags & MCR_OBJECT_NONUPDATABLE) != 0;
+        statistics->bytes += engine->objects[i].size;
     }
 }
 

@@ -198,6 +198,11 @@ static void finish_merge(struct mcr_engine *engine, const struct conversion *c) 
         mcr_event_add(engine, MCR_EVENT_MIXED, c->object, c->kept_offset, c->taken, 0);
 }
 
+static void count_transferred(struct mcr_engine *engine, const struct mcr_object *object) {
+    engine->statistics.transferred++;
+    engine->statistics.bytes_transferred += object->size;
+}
+
 /* N has its own object there. */
 static void merge_object(struct mcr_engine *engine, uint32_t index, uint8_t *theirs) {
     const struct mcr_object *object = &engine->objects[index];
@@ -217,6 +222,8 @@ static void merge_object(struct mcr_engine *engine, uint32_t index, uint8_t *the
         conversion.out_size = pair->new_size;
         convert_object(engine, object, &conversion);
         finish_merge(engine, &conversion);
+        if (conversion.taken || conversion.all_taken)
+            count_transferred(engine, object);
     }
     if (in_place) {
         put_in_place(engine, object->address, theirs, out, pair->new_size);
@@ -322,6 +329,7 @@ static void transfer_object(struct mcr_engine *engine, uint32_t index) {
     const struct mcr_object *object = &engine->objects[index];
     if (mcr_stays(engine, object)) {
         engine->statistics.bytes_moved += object->size;
+        count_transferred(engine, object);
         return;
     }
     uint8_t *theirs = mcr_image_at(engine, MCR_IMAGE_THEIRS, object->address, object->size);
@@ -335,9 +343,10 @@ static void transfer_object(struct mcr_engine *engine, uint32_t index) {
         else if (pair->merges)
             merge_object(engine, index, theirs);
         else
-            move_object(engine, index, theirs);
+            move_object(engine, index, theirs), count_transferred(engine, object);
         return;
     }
+    count_transferred(engine, object);
     uint32_t program = mcr_object_program(engine, object);
     if (program == MCR_NONE || engine->tables.programs[program].identical)
         fix_object(engine, index, theirs);

@@ -145,3 +145,20 @@ def test_table_of_nothing_is_nothing() -> None:
 
 def test_plural() -> None:
     assert [pieces.plural(count, "finding") for count in (0, 1, 2000)] == ["0 findings", "1 finding", "2,000 findings"]
+
+
+def test_pointers_are_a_table_by_source_and_target() -> None:
+    counts = {
+        "objects": 3,
+        "precise_static_to_dynamic": 1200,
+        "precise_static_to_library": 0,
+        "likely_dynamic_to_dynamic": 7,
+    }
+    assert list(pieces.counts_lines(counts)) == [
+        "  objects  3",
+        "",
+        "  pointers  from     to dynamic  to library",
+        "  precise   static        1,200           0",
+        "  likely    dynamic           7           0",
+    ]
+    assert pieces.counts_line(counts) == "objects 3"
