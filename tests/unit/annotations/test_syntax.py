@@ -157,7 +157,7 @@ def test_annotations_of_real_updates_parse(file: Path) -> None:
 
 
 def test_every_statement_in_the_manual_parses_and_every_kind_is_there() -> None:
-    manual = (REPOSITORY / "docs/annotations.md").read_text()
+    manual = (REPOSITORY / "docs/annotations.md").read_text().partition("## Names")[0]
     rows = re.findall(r"^\| `([^`]+[;}])` \|", manual, re.MULTILINE)
     assert {row.split()[0] for row in rows} == set(STATEMENT_WORDS)
     assert [len(statements(row)) for row in rows] == [1] * len(rows)
