@@ -20,11 +20,12 @@ from gdb_mcr.model.layout import (
     is_integral,
     type_text,
 )
-from gdb_mcr.tracing.facts import NO_FACTS, FactIndex, Facts
-from gdb_mcr.tracing.handled import NOT_HANDLED, Handled, HandlerIndex
+from gdb_mcr.tracing.facts import FactIndex
+from gdb_mcr.tracing.handled import NOT_HANDLED, HandlerIndex
 from gdb_mcr.tracing.numbers import is_number, is_plain_copy, is_real, number_flags
 from gdb_mcr.tracing.policy import Policy
 from gdb_mcr.tracing.shapes import Leaf, leaves, union_leaves
+from gdb_mcr.tracing.standpoint import At
 from gdb_mcr.tracing.tails import open_array, tail_starts
 from gdb_mcr.units import WORD
 
@@ -36,26 +37,6 @@ class DroppedField:
     id: int
     path: str
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class _At:
-    """Where the compiler stands: offsets from the innermost loop's element, names for policies and messages."""
-
-    old: int
-    new: int
-    names: tuple[str, ...]
-    """The same place under each name a user may use: Type.path of every enclosing named struct, variable.path."""
-    flags: OpFlag = OpFlag.NONE
-    handled: Handled = NOT_HANDLED
-    facts: Facts = NO_FACTS
-
-    def member(self, types: TypeTable, member: Member, struct_name: str) -> _At:
-        names = tuple(f"{one}.{member.name}" for one in self.names)
-        if struct_name:
-            names = (*names, f"{struct_name}.{member.name}")
-        facts = self.facts.inside(types, member.name, member.offset, member.type)
-        return _At(self.old + member.offset, self.new, names, self.flags, self.handled.old(member.name), facts)
 
 
 class ProgramCompiler:
@@ -99,7 +80,7 @@ class ProgramCompiler:
     def conversion(self, old_index: int, new_index: int) -> tuple[int, int]:
         """Ops that convert one type to another in the midst of a handler: the first one, and how many."""
         first = len(self.ops)
-        self._type(old_index, new_index, _At(0, 0, ()))
+        self._type(old_index, new_index, At(0, 0, ()))
         return first, len(self.ops) - first
 
     def as_is(self, index: int) -> int:
@@ -121,7 +102,7 @@ class ProgramCompiler:
         old, new = self._old.strip(old_index), self._new.strip(new_index)
         names = (variable,) if variable else ()
         handler, facts = self.handlers.of_variable(number), self.facts.of_variable(number)
-        at = _At(0, 0, names, self._policy.op_flags(*names), self.handlers.handled(handler), facts)
+        at = At(0, 0, names, self._policy.op_flags(*names), self.handlers.handled(handler), facts)
         self._type(old_index, new_index, at)
         self._handle(handler, at)
         old_tail, new_tail = tail_starts(self._old, old, self._new, new)
@@ -153,7 +134,7 @@ class ProgramCompiler:
         return self.program(old_array.target, new_array.target)
 
     def _emit(
-        self, code: OpCode, at: _At, *, old_bytes: int = 0, new_bytes: int = 0, length: int = 0, aux: int = 0
+        self, code: OpCode, at: At, *, old_bytes: int = 0, new_bytes: int = 0, length: int = 0, aux: int = 0
     ) -> Op:
         op = Op(
             code=code,
@@ -168,7 +149,7 @@ class ProgramCompiler:
         self.ops.append(op)
         return op
 
-    def _drop(self, at: _At, size: int, reason: str) -> None:
+    def _drop(self, at: At, size: int, reason: str) -> None:
         is_handled = at.handled.is_read or at.handled.is_written
         if size == 0 or is_handled or any(name in self._policy.dropped for name in at.names):
             return
@@ -177,18 +158,18 @@ class ProgramCompiler:
         self._emit(OpCode.DROPPED, at, length=size, aux=len(self.dropped) - 1)
 
     # A type's own conversion, and then its handler.
-    def _type(self, old_index: int, new_index: int, at: _At) -> None:
+    def _type(self, old_index: int, new_index: int, at: At) -> None:
         old, new = self._old.strip(old_index), self._new.strip(new_index)
         handler = self.handlers.of_type(old.index, new.index) if old and new else NONE
         self._by_type(old_index, new_index, replace(at, handled=at.handled | self.handlers.handled(handler)))
         if not at.handled.is_written:
             self._handle(handler, at)
 
-    def _handle(self, handler: int, at: _At) -> None:
+    def _handle(self, handler: int, at: At) -> None:
         if handler != NONE:
             self._emit(OpCode.HANDLER, replace(at, handled=NOT_HANDLED), aux=handler)
 
-    def _by_type(self, old_index: int, new_index: int, at: _At) -> None:
+    def _by_type(self, old_index: int, new_index: int, at: At) -> None:
         if self._is_never(old_index):
             self._emit(OpCode.KEEP, at, old_bytes=1, length=self._size(old_index))
             return
@@ -208,7 +189,7 @@ class ProgramCompiler:
             self._same_kind(old, new, at)
 
     # What an annotation says to be other than its type tells.
-    def _by_facts(self, old: DataType, new: DataType, at: _At) -> None:
+    def _by_facts(self, old: DataType, new: DataType, at: At) -> None:
         if at.facts.is_opaque and old.size == new.size:
             self._emit(OpCode.OPAQUE, at, length=old.size)
         elif at.facts.is_pointer and old.size == new.size == WORD:
@@ -218,7 +199,7 @@ class ProgramCompiler:
             self._drop(at, old.size, f"it is {what} by annotation, and the new build has {describe(new)} there")
 
     # Tags are the program's own and stay.
-    def _data_pointer(self, at: _At, pointee: int = NONE) -> None:
+    def _data_pointer(self, at: At, pointee: int = NONE) -> None:
         tagged = at.facts.here(TaggedPointer)
         tags = tagged[0].mask if tagged is not None else 0
         op = self._emit(OpCode.POINTER, at, length=tags & (1 << 32) - 1, aux=tags >> 32)
@@ -238,7 +219,7 @@ class ProgramCompiler:
         one = self._old.strip(index)
         return one.size if one else 0
 
-    def _same_kind(self, old: DataType, new: DataType, at: _At) -> None:
+    def _same_kind(self, old: DataType, new: DataType, at: At) -> None:
         match old.kind:
             case TypeKind.FLOAT if old.size == new.size:
                 self._emit(OpCode.DATA, at, length=old.size)
@@ -255,7 +236,7 @@ class ProgramCompiler:
             case _:
                 pass
 
-    def _integer(self, old: DataType, new: DataType, at: _At) -> None:
+    def _integer(self, old: DataType, new: DataType, at: At) -> None:
         signed = replace(at, flags=at.flags | number_flags(old, new))
         changes = enum_changes(old, new) if old.kind is new.kind is TypeKind.ENUM else {}
         if changes:
@@ -265,7 +246,7 @@ class ProgramCompiler:
         else:
             self._emit(OpCode.INTEGER, signed, old_bytes=old.size, new_bytes=new.size)
 
-    def _real(self, old: DataType, new: DataType, at: _At) -> None:
+    def _real(self, old: DataType, new: DataType, at: At) -> None:
         flags = OpFlag.SIGNED if old.signed else OpFlag.NONE
         place = replace(at, flags=at.flags | flags)
         if old.kind is new.kind and old.size == new.size:
@@ -273,7 +254,7 @@ class ProgramCompiler:
         else:
             self._emit(OpCode.REAL, place, old_bytes=old.size, new_bytes=new.size, aux=int(old.kind is TypeKind.FLOAT))
 
-    def _pointer(self, old: DataType, new: DataType, at: _At) -> None:
+    def _pointer(self, old: DataType, new: DataType, at: At) -> None:
         if not self._layout.same_pointee(old.target, new.target) and not at.flags & OpFlag.KEEP_OLD:
             before, after = type_text(self._old, old.target), type_text(self._new, new.target)
             self._drop(at, old.size, f"it pointed to {before}, now it points to {after}")
@@ -291,11 +272,11 @@ class ProgramCompiler:
         self.enums.extend(known)
         return first, len(known)
 
-    def _enum(self, old: DataType, new: DataType, at: _At, changes: dict[int, int | None]) -> None:
+    def _enum(self, old: DataType, new: DataType, at: At, changes: dict[int, int | None]) -> None:
         first, count = self._enum_map(old, changes)
         self._emit(OpCode.ENUM, at, old_bytes=old.size, new_bytes=new.size, length=count, aux=first)
 
-    def _array(self, old: DataType, new: DataType, at: _At) -> None:
+    def _array(self, old: DataType, new: DataType, at: At) -> None:
         count = min(max(old.count, 0), max(new.count, 0))
         element, size, new_size = self._old.strip(old.target), self._size(old.target), self._new_size(new.target)
         if count:
@@ -315,7 +296,7 @@ class ProgramCompiler:
         one = self._new.strip(index)
         return one.size if one else 0
 
-    def _loop(self, old: DataType, new: DataType, at: _At, count: int, old_stride: int, new_stride: int) -> None:
+    def _loop(self, old: DataType, new: DataType, at: At, count: int, old_stride: int, new_stride: int) -> None:
         loop = self._emit(OpCode.LOOP, at, aux=count)
         body = len(self.ops)
         self._type(old.target, new.target, replace(at, old=0, new=0))
@@ -324,7 +305,7 @@ class ProgramCompiler:
         if not loop.length:
             self.ops.pop()
 
-    def _struct(self, old: DataType, new: DataType, at: _At) -> None:
+    def _struct(self, old: DataType, new: DataType, at: At) -> None:
         self._emit(OpCode.NESTED, at, length=old.size)
         now = {member.name: member for member in flat_members(self._new, new) if member.name}
         taken = set()
@@ -339,11 +320,11 @@ class ProgramCompiler:
             handled = place.handled.new(target.name.split("."))
             self._member(member, target, replace(place, new=at.new + target.offset, handled=handled))
 
-    def _drop_member(self, member: Member, place: _At) -> None:
+    def _drop_member(self, member: Member, place: At) -> None:
         size = (member.bit_offset + member.bit_size + 7) // 8 if member.bit_size else self._size(member.type)
         self._drop(place, size, "the new build has no such member")
 
-    def _member(self, old: Member, new: Member, place: _At) -> None:
+    def _member(self, old: Member, new: Member, place: At) -> None:
         if old.bit_size or new.bit_size:
             old_width = old.bit_size or self._size(old.type) * 8
             new_width = new.bit_size or self._new_size(new.type) * 8
@@ -351,7 +332,7 @@ class ProgramCompiler:
         else:
             self._type(old.type, new.type, place)
 
-    def _bits(self, old: Member, new: Member, place: _At, old_width: int, new_width: int) -> None:
+    def _bits(self, old: Member, new: Member, place: At, old_width: int, new_width: int) -> None:
         before, after = self._old.strip(old.type), self._new.strip(new.type)
         if before is None or after is None or not is_integral(before) or not is_integral(after):
             self._drop(place, (old.bit_offset + old_width + 7) // 8, "it is no integer any more")
@@ -364,7 +345,7 @@ class ProgramCompiler:
             op.old_stride, op.length = self._enum_map(before, changes)
 
     # The new member that continues an old one: by annotation, else of the same name.
-    def _counterpart(self, member: Member, place: _At, new: DataType, now: dict[str, Member]) -> Member | None:
+    def _counterpart(self, member: Member, place: At, new: DataType, now: dict[str, Member]) -> Member | None:
         for name in place.names:
             path = self._policy.renamed_fields.get(name)
             if path is not None:
@@ -396,7 +377,7 @@ class ProgramCompiler:
             one = self._new.strip(found.type)
         return replace(found, name=path, offset=offset) if found else None
 
-    def _union(self, old: DataType, new: DataType, at: _At) -> None:
+    def _union(self, old: DataType, new: DataType, at: At) -> None:
         if any(at.facts.active()):
             self._choice(old, new, at)
         elif self._goes_on(old, new):
@@ -406,7 +387,7 @@ class ProgramCompiler:
             self._drop(at, old.size, "a union whose alternatives changed")
 
     # A union of which annotations tell the member that is in use; if it is none, its bytes are opaque.
-    def _choice(self, old: DataType, new: DataType, at: _At) -> None:
+    def _choice(self, old: DataType, new: DataType, at: At) -> None:
         members, now = ({one.name: one for one in union.members} for union in (old, new))
         choices = []
         for name, fact, back in at.facts.active():
@@ -440,7 +421,7 @@ class ProgramCompiler:
         goes_on = (member.name in now and self._layout.same(member.type, now[member.name]) for member in old.members)
         return kept and all(goes_on)
 
-    def _leaf(self, leaf: Leaf, at: _At) -> None:
+    def _leaf(self, leaf: Leaf, at: At) -> None:
         codes = {
             ShapeKind.POINTER: OpCode.POINTER,
             ShapeKind.CODE: OpCode.CODE,

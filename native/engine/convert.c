@@ -387,16 +387,6 @@ static void run_one(struct mcr_engine *engine, struct conversion *c, const struc
     }
 }
 
-/* A question that has no answer has been told of by the tracing. */
-static bool is_chosen(const struct mcr_engine *engine, const struct conversion *c, const struct mcr_op *op,
-                      uint64_t old_offset) {
-    uint64_t start = old_offset - op->new_stride, size = engine->tables.handlers[op->aux].old_size;
-    int64_t answer;
-    if (op->new_stride > old_offset || size > c->theirs_size || start > c->theirs_size - size)
-        return false;
-    return mcr_ask(engine, op->aux, MCR_NONE, c->theirs + start, &answer) && answer;
-}
-
 static void run(struct mcr_engine *engine, struct conversion *c, const struct mcr_op *ops, uint32_t count,
                 uint64_t old_start, uint64_t new_start) {
     for (uint32_t i = 0; i < count; i++) {
@@ -407,7 +397,7 @@ static void run(struct mcr_engine *engine, struct conversion *c, const struct mc
             continue;
         }
         if (op->code == MCR_OP_CHOICE) {
-            if (is_chosen(engine, c, op, old_offset)) {
+            if (mcr_is_chosen(engine, c, op, old_offset)) {
                 run(engine, c, op + 1, op->length, old_start, new_start);
                 i += op->old_stride;
             }

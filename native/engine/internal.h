@@ -338,6 +338,13 @@ void mcr_fix_words(struct mcr_engine *engine, uint8_t *bytes, uint64_t address, 
 bool mcr_ask(const struct mcr_engine *engine, uint32_t question, uint32_t object, const uint8_t *bytes, int64_t *ret);
 /* The type of a union at `bytes`, by its cases. */
 uint32_t mcr_choose(const struct mcr_engine *engine, uint32_t type, uint32_t object, const uint8_t *bytes);
+/* A pointer to `value` stands at `bytes`: where it leads is in use as far as its fact says. */
+void mcr_note_length(struct mcr_engine *engine, uint32_t from, const struct mcr_type *type, uint64_t value,
+                     const uint8_t *bytes);
+/* Whether the ops of a CHOICE are to be run. */
+struct conversion;
+bool mcr_is_chosen(const struct mcr_engine *engine, const struct conversion *c, const struct mcr_op *op,
+                   uint64_t old_offset);
 
 static inline const struct mcr_pointer_fact *mcr_pointer_fact(const struct mcr_engine *engine,
                                                               const struct mcr_type *type) {

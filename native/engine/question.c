@@ -32,3 +32,36 @@ uint32_t mcr_choose(const struct mcr_engine *engine, uint32_t type, uint32_t obj
     }
     return one->target;
 }
+
+/* An annotation says how much is in use where a pointer leads. Of several pointers the one that says most counts. */
+void mcr_note_length(struct mcr_engine *engine, uint32_t from, const struct mcr_type *type, uint64_t value,
+                     const uint8_t *bytes) {
+    const struct mcr_pointer_fact *fact = mcr_pointer_fact(engine, type);
+    uint32_t index = mcr_find_object(engine, value);
+    int64_t count;
+    if (index == MCR_NONE || !mcr_ask(engine, fact->length, from, bytes - fact->back, &count))
+        return;
+    struct mcr_object *object = &engine->objects[index];
+    uint64_t size = type->target == MCR_NONE ? 1 : engine->tables.types[type->target].size, in_use;
+    if (object->address != value)
+        return;
+    if (count < 0 || __builtin_mul_overflow((uint64_t)count, size ? size : 1, &in_use) || in_use > object->size) {
+        mcr_event_add(engine, MCR_EVENT_HANDLER_FAILED, from, 0, engine->tables.handlers[fact->length].first,
+                      MCR_HANDLER_LENGTH);
+        return;
+    }
+    if (in_use >= UINT32_MAX || object->in_use > in_use)
+        return;
+    engine->misled |= object->type != MCR_NONE; /* it may have been walked to another end */
+    object->in_use = (uint32_t)in_use + 1;
+}
+
+/* A question that has no answer has been told of by the tracing. */
+bool mcr_is_chosen(const struct mcr_engine *engine, const struct conversion *c, const struct mcr_op *op,
+                   uint64_t old_offset) {
+    uint64_t start = old_offset - op->new_stride, size = engine->tables.handlers[op->aux].old_size;
+    int64_t answer;
+    if (op->new_stride > old_offset || size > c->theirs_size || start > c->theirs_size - size)
+        return false;
+    return mcr_ask(engine, op->aux, MCR_NONE, c->theirs + start, &answer) && answer;
+}
