@@ -10,6 +10,8 @@ from gdb_mcr.commands.registry import Category, Command, FrontEnd, is_optional
 
 WIDTH = 100
 
+_GLUE = "\u00a0"  # a blank at which no line is broken
+
 INTRODUCTION = """\
 gdb_mcr replaces a running C server by a new build of itself. The new server takes over the memory, the threads and
 the connections of the old one; clients notice a short pause at most. Until the last step, commit, the old server is
@@ -41,10 +43,21 @@ def called(command: Command, front_end: FrontEnd) -> str:
 
 def usage(command: Command, front_end: FrontEnd) -> str:
     """One line: the verb, its positions, its options."""
+    return " ".join(_usage_parts(command, front_end))
+
+
+def _usage_parts(command: Command, front_end: FrontEnd) -> list[str]:
     positions = [_shown(one, front_end) for one in command.options if not one.is_option and one.kind is not Kind.REST]
     options = [_shown(one, front_end) for one in command.options if one.is_option]
     rest = [f"-- {one.shown}" for one in command.arguments if one.kind is Kind.REST]
-    return " ".join([called(command, front_end), *positions, *options, *rest])
+    return [called(command, front_end), *positions, *options, *rest]
+
+
+# An option and its value stay together.
+def _wrapped_usage(command: Command, front_end: FrontEnd) -> Iterator[str]:
+    glued = " ".join(part.replace(" ", _GLUE) for part in _usage_parts(command, front_end))
+    for line in textwrap.wrap(f"usage: {glued}", WIDTH, subsequent_indent="    ", break_on_hyphens=False):
+        yield line.replace(_GLUE, " ")
 
 
 def command_help(command: Command, front_end: FrontEnd) -> str:
@@ -60,7 +73,7 @@ def overview(commands: Sequence[Command], front_end: FrontEnd) -> str:
 def _command_lines(command: Command, front_end: FrontEnd) -> Iterator[str]:
     yield command.help
     yield ""
-    yield from textwrap.wrap(f"usage: {usage(command, front_end)}", WIDTH, subsequent_indent="    ")
+    yield from _wrapped_usage(command, front_end)
     yield ""
     yield from textwrap.wrap(command.description, WIDTH)
     yield ""

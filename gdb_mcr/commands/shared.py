@@ -71,7 +71,7 @@ def the_pid(context: Context, pid: int | None) -> int:
     if pid is None:
         pid = context.session.old_pids[0] if context.session is not None else context.services.current_pid()
     if pid is None:
-        raise UsageError("which server?", hint="give its process id; `status` lists the servers")
+        raise UsageError("which server?", hint=f"give its process id; `{verb(context, 'status')}` lists the servers")
     return pid
 
 

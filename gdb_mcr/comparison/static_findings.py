@@ -142,8 +142,8 @@ def _renumbered(old: Program, new: Program, match: Match) -> Iterator[Finding]:
             continue
         lines = "; ".join([line.strip() for line in constant_lines(one, now) if "->" in line][:4])
         text = f"constants of enum {one.name} ({now.decl_file}) have other values: {lines}"
-        settle = "values with this enum type are translated by name; copies in plain integers are not"
-        yield Finding(f"R10:{one.name}", "R10", False, text, "", settle)
+        text += ". Values of this type are translated by name; copies in plain integers are not"
+        yield Finding(f"R10:{one.name}", "R10", False, text, "", "")
 
 
 def _moved(one: DataType, now: DataType) -> bool:

@@ -54,6 +54,11 @@ class ServerStatus:
     problems: tuple[str, ...] = ()
     """What stands in the way of an update, one sentence each."""
 
+    @property
+    def is_readable(self) -> bool:
+        """Whether what libmcr knows of it could be read; if not, all numbers but those of its one process are 0."""
+        return bool(self.build.build_id)
+
 
 @dataclass(frozen=True, slots=True)
 class SessionStatus:

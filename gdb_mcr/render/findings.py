@@ -6,9 +6,7 @@ import textwrap
 from collections.abc import Collection, Iterator, Sequence
 
 from gdb_mcr.model.finding import Finding
-from gdb_mcr.render.pieces import plural
-
-WIDTH = 100
+from gdb_mcr.render.pieces import WIDTH, plural
 
 
 def finding_lines(
@@ -30,7 +28,7 @@ def warning_lines(warnings: Sequence[str]) -> Iterator[str]:
     if warnings:
         yield ""
         for one in warnings:
-            yield from _wrapped(f"warning: {one}", "", "    ")
+            yield from wrapped(f"warning: {one}", "", "    ")
 
 
 def _mark(one: Finding, blocking: Collection[str], overridden: Collection[str]) -> str:
@@ -41,7 +39,7 @@ def _mark(one: Finding, blocking: Collection[str], overridden: Collection[str]) 
 
 def _one(one: Finding, mark: str) -> Iterator[str]:
     yield f"  {one.id}  ({mark}, {'certain' if one.certain else 'possible'})"
-    yield from _wrapped(one.text, "      ", "      ")
+    yield from wrapped(one.text, "      ", "      ")
     if one.path:
         yield f"      reached by {one.path}"
     if one.settle:
@@ -50,5 +48,6 @@ def _one(one: Finding, mark: str) -> Iterator[str]:
         yield from (f"                      {line}" for line in others)
 
 
-def _wrapped(text: str, first: str, later: str) -> Iterator[str]:
+def wrapped(text: str, first: str, later: str) -> Iterator[str]:
+    """A text in lines that begin with these blanks."""
     yield from textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=later, break_on_hyphens=False)

@@ -21,7 +21,7 @@ from gdb_mcr.model.inspection import (
     ThreadsResult,
 )
 from gdb_mcr.model.results import RunResult
-from gdb_mcr.render.findings import finding_lines
+from gdb_mcr.render.findings import finding_lines, wrapped
 from gdb_mcr.render.pieces import duration, number, pids, plural, size, table
 
 STACK_DEPTH = 6
@@ -161,7 +161,16 @@ def stack(functions: Sequence[str]) -> str:
 
 
 def _server(one: ServerStatus) -> Iterator[str]:
-    yield f"{one.pid}  {one.build.path}  {one.state}, generation {one.generation}"
+    if one.is_readable:
+        yield f"{one.pid}  {one.build.path}  {one.state}, generation {one.generation}"
+        yield from _amounts(one)
+    else:
+        yield f"{one.pid}  {one.build.path}  {one.state}"
+    for problem in one.problems:
+        yield from wrapped(f"in the way of an update: {problem}", "    ", "        ")
+
+
+def _amounts(one: ServerStatus) -> Iterator[str]:
     amounts = [
         plural(one.processes, "process").replace("processs", "processes"),
         plural(one.threads, "thread"),
@@ -171,7 +180,6 @@ def _server(one: ServerStatus) -> Iterator[str]:
     yield f"    {', '.join(amounts)}"
     if one.command:
         yield f"    {one.command}"
-    yield from (f"    in the way of an update: {problem}" for problem in one.problems)
 
 
 # At the end of start-up -> now; once if they are the same.

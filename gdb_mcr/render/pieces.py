@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+WIDTH = 100
+"""Columns of texts that are wrapped."""
+
 _TO = "_to_"
 
 
@@ -38,9 +41,21 @@ def count_text(key: str, count: int) -> str:
     return size(count) if key.startswith("bytes") else number(count)
 
 
-def counts_line(counts: Mapping[str, int]) -> str:
-    """All entries on one line: "objects 12, bytes copied 1.2 MB"; `pointer_lines` has those of pointers."""
-    return ", ".join(f"{words(key)} {count_text(key, count)}" for key, count in _plain(counts))
+def count_texts(counts: Mapping[str, int]) -> list[str]:
+    """All entries that are not zero: "objects 12", "bytes copied 1.2 MB"; `pointer_lines` has those of pointers."""
+    return [f"{words(key)} {count_text(key, count)}" for key, count in _plain(counts) if count]
+
+
+def listed(head: str, entries: Sequence[str]) -> Iterator[str]:
+    """The entries behind the head, as many on each line as have room."""
+    line, later = head, " " * len(head)
+    for at, entry in enumerate(entries):
+        text = entry if at == len(entries) - 1 else f"{entry}, "
+        if line not in (head, later) and len(line) + len(text.rstrip()) > WIDTH:
+            yield line.rstrip()
+            line = later
+        line += text
+    yield line.rstrip()
 
 
 def counts_lines(counts: Mapping[str, int]) -> Iterator[str]:

@@ -15,18 +15,16 @@ from gdb_mcr.model.step_results import (
 )
 from gdb_mcr.render.findings import finding_lines, warning_lines
 from gdb_mcr.render.inspections import thread_table
-from gdb_mcr.render.pieces import counts_line, counts_lines, duration, pids, plural, table
+from gdb_mcr.render.pieces import count_texts, counts_lines, duration, listed, pids, plural, pointer_lines, table
 
 
 def update_lines(result: UpdateResult) -> Iterator[str]:
-    """Verdict, phases, totals, findings, warnings."""
+    """Verdict, phases, findings, warnings."""
     yield update_summary(result)
     if result.hint:
         yield f"  {result.hint}"
     yield from phase_lines(result.phases, result.pause_s)
-    if result.counts:
-        yield ""
-        yield from counts_lines(result.counts)
+    yield from pointer_lines(result.counts)
     yield from finding_lines(result.findings, result.blocking, result.overridden)
     yield from warning_lines(result.warnings)
 
@@ -48,13 +46,16 @@ def update_summary(result: UpdateResult) -> str:
 
 
 def phase_lines(phases: Sequence[PhaseResult], pause_s: float) -> Iterator[str]:
-    """One line a phase, and the pause."""
-    rows = [(f"  {one.name.value}", duration(one.seconds), counts_line(one.counts)) for one in phases]
+    """Each phase with what it counted, and the pause."""
+    rows = [(f"  {one.name.value}", duration(one.seconds)) for one in phases]
+    counts = [count_texts(one.counts) for one in phases]
     if pause_s:
-        rows.append(("  pause", duration(pause_s), ""))
+        rows.append(("  pause", duration(pause_s)))
+        counts.append([])
     if rows:
         yield ""
-        yield from table(rows, right=(1,))
+    for row, texts in zip(table(rows, right=(1,)), counts, strict=True):
+        yield from listed(f"{row}  ", texts)
 
 
 def check_lines(result: CheckResult) -> Iterator[str]:
@@ -113,9 +114,7 @@ def transfer_lines(result: TransferResult) -> Iterator[str]:
     """What was moved, or would be."""
     yield transfer_summary(result)
     yield from phase_lines(result.phases, 0)
-    if result.counts:
-        yield ""
-        yield from counts_lines(result.counts)
+    yield from pointer_lines(result.counts)
     yield from finding_lines(result.findings, result.blocking)
     yield from warning_lines(result.warnings)
 

@@ -59,7 +59,18 @@ def server_status(server: RecordedProcess, own_debuggers: Collection[int] = ()) 
 def unreadable_status(pid: int, why: McrError) -> ServerStatus:
     """A process under a libmcr that cannot be read: still starting, or of another version."""
     build = Build(str(executable(pid)), "")
-    return ServerStatus(pid, build, "unknown", 0, 1, status(pid).threads, 0, 0, 0, problems=(str(why),))
+    return ServerStatus(
+        pid,
+        build,
+        "unknown",
+        0,
+        1,
+        status(pid).threads,
+        0,
+        0,
+        0,
+        problems=(f"{why}; {why.hint}" if why.hint else str(why),),
+    )
 
 
 def _state(control: Control) -> str:
