@@ -241,7 +241,7 @@ class Checker:
     # What a handler stores, and what another statement says of the same field.
     def _check_overlaps(self) -> None:
         renames = self._pair.renames.fields.values()
-        said = [(one.place, one.span) for one in self._rules if one.treatment is not Treatment.KEEP_OLD]
+        said = [(one.place, one.span) for one in self._rules]
         said += [(place, self._taken[place.old, place.old_path][1]) for place in renames]
         for handler in self._checked_handlers:
             for place, span in said:

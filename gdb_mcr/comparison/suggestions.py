@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from gdb_mcr.annotations.names import ProgramNames
 from gdb_mcr.comparison.differences import changed_types, lost_members, variable_name
 from gdb_mcr.model.annotation import Annotations
 from gdb_mcr.model.datatype import DataType, Member, TypeKind, TypeTable
 from gdb_mcr.model.finding import Finding
 from gdb_mcr.model.layout import LayoutComparer, describe, flat_members, type_text
 from gdb_mcr.model.match import Match
+from gdb_mcr.model.place import Side
 from gdb_mcr.model.program import Program
-from gdb_mcr.source import edit_distance
+from gdb_mcr.model.statement import TypeName
+from gdb_mcr.source import Span, edit_distance
 
 MAX_CANDIDATES = 3
 """New names that are proposed for one that is gone."""
@@ -24,9 +27,10 @@ def suggestions(
     ids = {one.id for one in findings}
     handled = {one.place.old for one in annotations.handlers}
     lines: list[str] = []
+    names = ProgramNames(old, Side.OLD)
     for one, now in changed_types(old, new, match):
         if f"R1:{one.name}" in ids and one.index not in handled:
-            lines += _of_type(old.types, new.types, one, now, ids)
+            lines += _of_type(old.types, new.types, one, now, ids, _written(names, one))
     lines += _of_variables(old, new, match, ids)
     for finding in findings:
         if finding.kind == "R10" and finding.certain is False:
@@ -34,7 +38,14 @@ def suggestions(
     return tuple(lines[1:] if lines and not lines[0] else lines)
 
 
-def _of_type(old: TypeTable, new: TypeTable, one: DataType, now: DataType, ids: set[str]) -> Iterator[str]:
+# A type as annotations name it: with its file where several have that name.
+def _written(names: ProgramNames, one: DataType) -> str:
+    if len(names.types(TypeName(one.name, "", "", Span("", 0, 0, 0, 0)))) == 1:
+        return one.name
+    return f'"{one.decl_file}"::{one.kind.value} {one.name}'
+
+
+def _of_type(old: TypeTable, new: TypeTable, one: DataType, now: DataType, ids: set[str], name: str) -> Iterator[str]:
     lost = [member for member in lost_members(old, new, one, now) if f"R2:{one.name}.{member.name}" in ids]
     changed = _changed_members(old, new, one, now)
     names = {member.name for member in flat_members(old, one)}
@@ -44,9 +55,9 @@ def _of_type(old: TypeTable, new: TypeTable, one: DataType, now: DataType, ids: 
     yield ""
     yield f"// {describe(one)} ({now.decl_file})"
     for member in lost:
-        yield from _lost_field(old, new, one, member, added)
+        yield from _lost_field(old, new, one, member, added, name)
     if changed or added:
-        yield from _handler(old, new, one, lost, changed, added)
+        yield from _handler(old, new, name, lost, changed, added)
 
 
 # Members that both have and whose value may need more than a move.
@@ -67,12 +78,12 @@ def _is_aggregate(types: TypeTable, member: Member) -> bool:
 
 
 def _lost_field(
-    old: TypeTable, new: TypeTable, one: DataType, member: Member, added: Sequence[Member]
+    old: TypeTable, new: TypeTable, one: DataType, member: Member, added: Sequence[Member], name: str
 ) -> Iterator[str]:
     yield f"//   {type_text(old, member.type)} {member.name} is gone (R2:{one.name}.{member.name}); one of:"
     for other in _candidates(old, new, member, added):
-        yield f"// rename {one.name}.{member.name} -> {other.name};"
-    yield f"// drop {one.name}.{member.name};"
+        yield f"// rename {name}.{member.name} -> {other.name};"
+    yield f"// drop {name}.{member.name};"
 
 
 # New members that look like it, the likeliest first: of the same type, or of the same kind and nearly the same name.
@@ -96,21 +107,25 @@ def _candidates(old: TypeTable, new: TypeTable, member: Member, added: Sequence[
 def _handler(
     old: TypeTable,
     new: TypeTable,
-    one: DataType,
+    name: str,
     lost: Sequence[Member],
     changed: Sequence[tuple[Member, Member]],
     added: Sequence[Member],
 ) -> Iterator[str]:
     yield "//   Or, where values have to be computed:"
-    yield f"// transfer {one.name} {{"
+    yield f"// transfer {name} {{"
     for member in lost:
         yield f"//     // old.{member.name}: {type_text(old, member.type)}"
     for before, after in changed:
-        types = f"{type_text(old, before.type)} became {type_text(new, after.type)}"
+        types = f"{_member_type(old, before)} became {_member_type(new, after)}"
         yield f"//     new.{after.name} = old.{before.name};  // {types}"
     for member in added:
         yield f"//     new.{member.name} = …;  // {type_text(new, member.type)}, new"
     yield "// }"
+
+
+def _member_type(types: TypeTable, member: Member) -> str:
+    return f"{type_text(types, member.type)}{f' : {member.bit_size}' if member.bit_size else ''}"
 
 
 def _of_variables(old: Program, new: Program, match: Match, ids: set[str]) -> Iterator[str]:

@@ -161,7 +161,7 @@ def new_program() -> Program:
     stats = c.struct("stats", "stats.h", ("total", c.long), ("hits", c.array(c.long, 8)), ("rate", c.double))
     settings = c.struct("settings", "main.h", ("port", c.int), ("verbosity", c.int), ("backlog", c.int))
     c.struct("item", "item.h", ("refcount", c.int), ("flags", c.int))
-    c.struct("dict", "src/dict.h", ("size", c.long))
+    c.struct("dict", "src/dict.h", ("size", c.int))
     c.struct("dict", "deps/hiredis/dict.h", ("count", c.long))
     c.struct("tls_state", "tls.h", ("fd", c.int))
     state = c.enum("state", "job.h", idle=0, writing=1, reading=2, closing=3, fresh=4)

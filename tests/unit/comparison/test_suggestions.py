@@ -68,3 +68,8 @@ def test_what_a_handler_does_is_not_suggested_again(tmp_path: Path) -> None:
     file = tmp_path / "a.mcr"
     file.write_text("transfer job { new.total = fits(old.count); }")
     assert "// transfer job {" not in suggested(file)
+
+
+def test_one_of_several_types_of_a_name_is_named_with_its_file() -> None:
+    assert '// transfer "src/dict.h"::struct dict {' in suggested()
+    assert "// transfer dict {" not in suggested()
