@@ -265,6 +265,7 @@ class Pair(ctypes.Structure):
         ("base_address", c_uint64),
         ("base_size", c_uint64),
         ("merges", c_uint64),
+        ("own_size", c_uint64),
     )
 
 

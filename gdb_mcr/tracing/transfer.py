@@ -320,8 +320,9 @@ class StateTransfer:
             one = objects[index]
             if one.type != NONE:
                 pair.program = self._tables.shape_programs[one.type]
-            if pair.new_address == one.address and not self._is_changed(one.type):
-                pair.new_size = max(pair.new_size, one.size)  # O has grown it since; its place is large enough
+            if pair.new_address == one.address and pair.new_size < one.size and not self._is_changed(one.type):
+                # O has grown it where it is. N gets O's heap with its places: there is as much room as O found.
+                pair.own_size, pair.new_size = pair.new_size, one.size
 
     def _is_changed(self, shape: int) -> bool:
         return shape != NONE and bool(self._tables.shape_changed[shape])

@@ -198,6 +198,7 @@ struct mcr_pair {
     uint64_t base_address;
     uint64_t base_size; /* 0 = it did not exist at the base: nothing to merge with */
     uint64_t merges;    /* 1 = N has its own object there: three-way merge; 0 = moved */
+    uint64_t own_size;  /* bytes of N's own object if O's has grown beyond them in its place; 0 = new_size */
 };
 
 enum mcr_symbol_kind {

@@ -133,6 +133,17 @@ static bool fix_tail(struct mcr_engine *engine, const struct mcr_object *object,
     return true;
 }
 
+/* What O has from here on has no room in N: a loss if O has put anything there since its start. */
+static void check_left_over(struct mcr_engine *engine, const struct conversion *c, uint64_t from, uint64_t size) {
+    for (uint64_t i = from; i < size; i++) {
+        uint8_t base = c->base && i < c->base_size ? c->base[i] : 0;
+        if (c->theirs[i] != base) {
+            mcr_event_add(engine, MCR_EVENT_NO_HOME, c->object, i, size, c->out_size);
+            return;
+        }
+    }
+}
+
 /* Elements, then the tail: a flexible array by its own program, anything else as opaque bytes. */
 static void convert_elements(struct mcr_engine *engine, const struct mcr_object *object, uint32_t program,
                              struct conversion *whole) {
@@ -142,8 +153,10 @@ static void convert_elements(struct mcr_engine *engine, const struct mcr_object 
         convert_element(engine, program, whole, from, to);
     if (mcr_has_tail(engine, object, one))
         from = one->old_tail, to = one->new_tail;
-    if (count || from >= object->size || to >= whole->out_size || object->in_use ||
-        (engine->tables.type_flags[object->type] & MCR_TYPE_FREE))
+    uint8_t flags = engine->tables.type_flags[object->type];
+    if (count || (to >= whole->out_size && (flags & MCR_TYPE_TAIL)))
+        check_left_over(engine, whole, from, mcr_bytes_in_use(object));
+    if (count || from >= object->size || to >= whole->out_size || object->in_use || (flags & MCR_TYPE_FREE))
         return; /* what follows is dead, or has no place */
     if (one->tail_program == MCR_NONE) {
         uint64_t length = object->size - from < whole->out_size - to ? object->size - from : whole->out_size - to;
@@ -151,6 +164,8 @@ static void convert_elements(struct mcr_engine *engine, const struct mcr_object 
             mcr_fix_words(engine, whole->out + from, object->address + from, length, whole->ruled);
         else
             mcr_convert_opaque(engine, whole, from, to, length);
+        if (flags & MCR_TYPE_TAIL)
+            check_left_over(engine, whole, from + length, object->size);
         return;
     }
     const struct mcr_program *tail = &engine->tables.programs[one->tail_program];
@@ -159,6 +174,7 @@ static void convert_elements(struct mcr_engine *engine, const struct mcr_object 
     for (; from + tail->old_size <= object->size && to + tail->new_size <= whole->out_size;
          from += tail->old_size, to += tail->new_size)
         convert_element(engine, one->tail_program, whole, from, to);
+    check_left_over(engine, whole, from, object->size - (object->size - from) % tail->old_size);
 }
 
 static void convert_object(struct mcr_engine *engine, const struct mcr_object *object, struct conversion *conversion) {
@@ -169,12 +185,7 @@ static void convert_object(struct mcr_engine *engine, const struct mcr_object *o
     }
     uint64_t size = mcr_bytes_in_use(object), length = size < conversion->out_size ? size : conversion->out_size;
     mcr_convert_opaque(engine, conversion, 0, 0, length);
-    for (uint64_t i = length; i < size; i++)
-        if (conversion->theirs[i] &&
-            (!conversion->base || i >= conversion->base_size || conversion->theirs[i] != conversion->base[i])) {
-            mcr_event_add(engine, MCR_EVENT_NO_HOME, conversion->object, i, object->size, conversion->out_size);
-            break;
-        }
+    check_left_over(engine, conversion, length, size);
 }
 
 /* A move or layout change of something that a likely pointer holds is a conflict (R5). */
@@ -207,17 +218,20 @@ static void count_transferred(struct mcr_engine *engine, const struct mcr_object
 static void merge_object(struct mcr_engine *engine, uint32_t index, uint8_t *theirs) {
     const struct mcr_object *object = &engine->objects[index];
     const struct mcr_pair *pair = &engine->pairs[object->pair];
-    const uint8_t *ours = mcr_image_at(engine, MCR_IMAGE_OURS, pair->new_address, pair->new_size);
+    uint64_t own_size = pair->own_size ? pair->own_size : pair->new_size;
+    const uint8_t *ours = mcr_image_at(engine, MCR_IMAGE_OURS, pair->new_address, own_size);
     bool in_place = object_kind(object) == MCR_OBJECT_CHUNK && pair->new_address == object->address;
     uint8_t *out = mcr_scratch(engine, pair->new_size);
-    if (!ours || !out)
+    if (!ours || !out) {
+        engine->failure = ours ? -ENOMEM : -EFAULT;
         return;
-    memcpy(out, ours, pair->new_size);
+    }
+    memcpy(out, ours, own_size); /* behind N's object there is nothing of N's: zero, as it was at O's base */
     if (!(object->flags & MCR_OBJECT_NEVER)) {
         struct conversion conversion = begin(engine, index, theirs);
         conversion.base = mcr_image_at(engine, MCR_IMAGE_BASE, pair->base_address, pair->base_size);
         conversion.base_size = conversion.base ? pair->base_size : 0;
-        conversion.ours = ours;
+        conversion.ours = own_size < pair->new_size ? out : ours; /* each place is read before it is written */
         conversion.out = out;
         conversion.out_size = pair->new_size;
         convert_object(engine, object, &conversion);

@@ -65,6 +65,8 @@ class Rig:
         self.site_flags: list[ObjectFlag] = []
         self.own_heap = bytearray(AREA)
         """N's start-up chunks."""
+        self.own_in_place = bytearray(AREA)
+        """N's start-up chunks at O's addresses, and what N has behind them."""
         self.own_fds: list[int] = []
         self._chunk_pairs: list[Pair] = []
         self.new_heap = NEW_HEAP
@@ -84,21 +86,40 @@ class Rig:
         self._chunks.append((HEAP + offset, size, max(capacity, size), site))
         return HEAP + offset
 
-    def pair_chunk(self, offset: int, size: int, new_offset: int, new_size: int, base_size: int) -> tuple[int, int]:
-        """A start-up chunk of both; its base content stands at the same offset of `base_heap`."""
+    def pair_chunk(
+        self, offset: int, size: int, new_offset: int, new_size: int, base_size: int, *, base_offset: int | None = None
+    ) -> tuple[int, int]:
+        """A start-up chunk of both; its base content stands at the same offset of `base_heap`, or where O had it."""
         old, new = self.chunk(offset, size), OWN_HEAP + new_offset
         self._chunk_pairs.append(
             Pair(
                 address=old,
                 new_address=new,
                 new_size=new_size,
-                base_address=old,
+                base_address=old if base_offset is None else HEAP + base_offset,
                 base_size=base_size,
                 merges=1,
                 program=NONE,
             )
         )
         return old, new
+
+    def pair_in_place(self, offset: int, size: int, own_size: int) -> int:
+        """A start-up chunk that N has at O's address, with `own_size` bytes; O's has grown since to `size`."""
+        address = self.chunk(offset, size)
+        self._chunk_pairs.append(
+            Pair(
+                address=address,
+                new_address=address,
+                new_size=size,
+                own_size=own_size,
+                base_address=address,
+                base_size=own_size,
+                merges=1,
+                program=NONE,
+            )
+        )
+        return address
 
     def site(self, old_type: int) -> int:
         self._site_types.append(old_type)
@@ -183,7 +204,8 @@ class Rig:
     def _drive(self, tracer: Tracer, tables: EngineTables, objects: list[Object], pairs: list[Pair]) -> Outcome:
         tracer.set_image(ImageKind.THEIRS, [_extent(GLOBALS, self.theirs), _extent(HEAP, self.heap)])
         tracer.set_image(ImageKind.BASE, [_extent(GLOBALS, self.base), _extent(HEAP, self.base_heap)])
-        tracer.set_image(ImageKind.OURS, [_extent(NEW_GLOBALS, self.ours), _extent(OWN_HEAP, self.own_heap)])
+        ours = [_extent(NEW_GLOBALS, self.ours), _extent(OWN_HEAP, self.own_heap), _extent(HEAP, self.own_in_place)]
+        tracer.set_image(ImageKind.OURS, ours)
         tracer.set_tables(tables)
         tracer.add_objects(objects)
         chunks = sorted(self._chunks)
