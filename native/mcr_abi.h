@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MCR_ABI_VERSION        2u
+#define MCR_ABI_VERSION        3u
 #define MCR_MAGIC              0x006c6f72746e6f63ull /* "control" */
 #define MCR_SETTINGS_MAGIC     0x73676e6974746573ull /* "settings" */
 #define MCR_MODULE_TABLE_MAGIC 0x656c75646f6d726dull /* "mrmodule" */
@@ -403,10 +403,15 @@ struct mcr_remote_syscall {
 };
 
 /* Start of the memfd of MCR_CMD_ADOPT; offsets are from its start. */
+struct mcr_chunk_size { /* of a chunk whose object has another size in N's layout than in O's */
+    uint64_t address, size;
+};
+
 struct mcr_adoption {
     uint64_t spans, span_count;     /* struct mcr_span[]; `slots` = offset of struct mcr_slot[] in the memfd */
     uint64_t sites, site_count;     /* struct mcr_site[] */
     uint64_t modules, module_count; /* struct mcr_module[] of earlier generations */
+    uint64_t sizes, size_count;     /* struct mcr_chunk_size[]: they hold instead of what the slots say */
     uint64_t bank_used[MCR_BANKS];  /* pages of O's banks up to the last span with chunks */
 };
 

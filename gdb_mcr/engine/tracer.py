@@ -39,6 +39,8 @@ from gdb_mcr.engine.records import (
 from gdb_mcr.errors import McrError
 from gdb_mcr.units import Range
 
+_CHUNK_SIZE_BYTES = 16
+"""sizeof(struct mcr_chunk_size)."""
 _HANDLE = ctypes.c_void_p
 _COUNT = ctypes.POINTER(ctypes.c_uint64)
 _PROTOTYPES: dict[str, Prototype] = {
@@ -56,6 +58,7 @@ _PROTOTYPES: dict[str, Prototype] = {
     "mcr_engine_set_pairs": (ctypes.c_int, (_HANDLE, ctypes.c_void_p, ctypes.c_uint32)),
     "mcr_engine_trace": (ctypes.c_int, (_HANDLE,)),
     "mcr_engine_outgrown": (ctypes.c_uint64, (_HANDLE, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64)),
+    "mcr_engine_resized": (ctypes.c_uint64, (_HANDLE, ctypes.c_void_p, ctypes.c_uint64)),
     "mcr_engine_new_size": (ctypes.c_uint64, (_HANDLE, ctypes.c_uint32)),
     "mcr_engine_set_functions": (ctypes.c_int, (_HANDLE, ctypes.c_void_p, ctypes.c_uint32)),
     "mcr_engine_prepare": (ctypes.c_int, (_HANDLE,)),
@@ -290,6 +293,13 @@ class Tracer:
         objects, sizes = (ctypes.c_uint32 * max(1, count))(), (ctypes.c_uint64 * max(1, count))()
         self._library.mcr_engine_outgrown(self._handle, objects, sizes, count)
         return list(zip(objects[:count], sizes[:count], strict=True))
+
+    def resized(self) -> bytes:
+        """struct mcr_chunk_size[] of the chunks that stay at their address and have another size in N."""
+        count = self._library.mcr_engine_resized(self._handle, None, 0)
+        rows = ctypes.create_string_buffer(max(1, count) * _CHUNK_SIZE_BYTES)
+        self._library.mcr_engine_resized(self._handle, rows, count)
+        return rows.raw[: count * _CHUNK_SIZE_BYTES]
 
     def transfer(self) -> None:
         """Merges, converts and translates: results are in the THEIRS image and in the patches."""

@@ -16,23 +16,25 @@ from gdb_mcr.runtime_abi.tables import read_table
 from gdb_mcr.units import WORD
 
 
-def adoption_memfd(heap: HeapImage, sites: bytes, modules: bytes) -> int:
+def adoption_memfd(heap: HeapImage, sites: bytes, modules: bytes, sizes: bytes = b"") -> int:
     """A sealed memfd with O's whole heap tables. Of its banks N opens what still holds chunks.
 
     :param sites: O's struct mcr_site[], as `read_site_bytes` has it.
     :param modules: struct mcr_module[] of O and the generations before it.
+    :param sizes: struct mcr_chunk_size[] of the chunks that have another size in N's layout.
     :raises RuntimeAbiError: the heap tables are damaged.
     """
     head = messages.Adoption(
         span_count=heap.span_count,
         site_count=len(sites) // ctypes.sizeof(layout.Site),
         module_count=len(modules) // ctypes.sizeof(layout.Module),
+        size_count=len(sizes) // ctypes.sizeof(messages.ChunkSize),
         bank_used=heap.bank_ends,
     )
     layouter = Layouter(ctypes.sizeof(head))
     slots = {piece.address: layouter.add(piece.data) for piece in heap.slots}
     head.spans = layouter.add(_with_offsets(heap, slots))
-    head.sites, head.modules = layouter.add(sites), layouter.add(modules)
+    head.sites, head.modules, head.sizes = layouter.add(sites), layouter.add(modules), layouter.add(sizes)
     return sealed_memfd("mcr-adoption", layouter.parts(bytes(head)))
 
 

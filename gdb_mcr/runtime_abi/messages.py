@@ -128,6 +128,12 @@ class RemoteSyscall(ctypes.Structure):
     )
 
 
+class ChunkSize(ctypes.Structure):
+    """struct mcr_chunk_size."""
+
+    _fields_ = (("address", c_uint64), ("size", c_uint64))
+
+
 class Adoption(ctypes.Structure):
     """struct mcr_adoption."""
 
@@ -138,5 +144,7 @@ class Adoption(ctypes.Structure):
         ("site_count", c_uint64),
         ("modules", c_uint64),
         ("module_count", c_uint64),
+        ("sizes", c_uint64),
+        ("size_count", c_uint64),
         ("bank_used", c_uint64 * BANKS),
     )

@@ -182,6 +182,10 @@ class StateTransfer:
         data = self.tracer.patch_bytes()
         return [Write(patch.address, data[patch.offset : patch.offset + patch.size]) for patch in self.tracer.patches()]
 
+    def resized(self) -> bytes:
+        """struct mcr_chunk_size[] of the chunks that stay at their address and have another size in N."""
+        return self.tracer.resized()
+
     def dead_originals(self) -> list[int]:
         """Chunks of O that N needs no copy of: nothing leads to where they were, or the audit refuses."""
         objects = self.tracer.objects()

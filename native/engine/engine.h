@@ -322,6 +322,10 @@ MCR_EXPORT int mcr_engine_trace(struct mcr_engine *engine);
 /* After tracing: unpaired objects that outgrow their place. Fills up to `capacity` indexes and new sizes, returns how many. */
 MCR_EXPORT uint64_t mcr_engine_outgrown(struct mcr_engine *engine, uint32_t *objects, uint64_t *sizes,
                                         uint64_t capacity);
+/* After placing those: chunks that stay at their address and have another size in N. Fills up to `capacity` rows, returns
+ * how many there are. */
+struct mcr_chunk_size;
+MCR_EXPORT uint64_t mcr_engine_resized(struct mcr_engine *engine, struct mcr_chunk_size *rows, uint64_t capacity);
 /* The size in N of one object: converted elements plus tail. */
 MCR_EXPORT uint64_t mcr_engine_new_size(struct mcr_engine *engine, uint32_t object);
 /* Functions of a handler library, by the number that steps call them by; before the tables. */

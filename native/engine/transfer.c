@@ -4,6 +4,7 @@
  * Objects that keep their address are rewritten inside the THEIRS image, which the caller then copies to N as it is;
  * everything else (globals, library data, moved chunks) becomes patches. Source: DESIGN sections 8 to 10.
  */
+#include "../mcr_abi.h"
 #include "library.h"
 #include <errno.h>
 
@@ -93,6 +94,25 @@ uint64_t mcr_engine_outgrown(struct mcr_engine *engine, uint32_t *objects, uint6
             sizes[count] = size;
         }
         count++;
+    }
+    return count;
+}
+
+/* What a chunk will take at its address in N, where that is its own; else what it takes now. */
+static uint64_t size_in_place(struct mcr_engine *engine, uint32_t index) {
+    const struct mcr_object *object = &engine->objects[index];
+    const struct mcr_pair *pair = object->pair == MCR_NONE ? NULL : &engine->pairs[object->pair];
+    if (object_kind(object) != MCR_OBJECT_CHUNK || (pair && (!pair->merges || pair->new_address != object->address)))
+        return object->size;
+    return pair ? pair->new_size : mcr_engine_new_size(engine, index);
+}
+
+uint64_t mcr_engine_resized(struct mcr_engine *engine, struct mcr_chunk_size *rows, uint64_t capacity) {
+    uint64_t count = 0;
+    for (uint64_t i = 0; i < engine->object_count; i++) {
+        uint64_t size = size_in_place(engine, (uint32_t)i);
+        if (size != engine->objects[i].size && count++ < capacity)
+            rows[count - 1] = (struct mcr_chunk_size){engine->objects[i].address, size};
     }
     return count;
 }

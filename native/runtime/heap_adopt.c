@@ -254,6 +254,21 @@ bool mcr_adopt_counterpart(void) {
     return true;
 }
 
+/* The sizes that chunks have in N's layout: the next update reads the exact size from here. */
+static void set_sizes(const struct mcr_adoption *adoption) {
+    const struct mcr_chunk_size *sizes = (const struct mcr_chunk_size *)((const char *)adoption + adoption->sizes);
+    for (uint64_t i = 0; i < adoption->size_count; i++) {
+        struct mcr_span *span = mcr_span_of(sizes[i].address);
+        if (!span || span->kind < MCR_SPAN_SMALL)
+            continue;
+        struct mcr_slot *slot = span->kind == MCR_SPAN_SMALL ? mcr_slot_of(span, sizes[i].address) : NULL;
+        if (slot && (slot->flags & MCR_SLOT_LIVE) && sizes[i].size <= span->slot_bytes && sizes[i].size <= UINT16_MAX)
+            slot->size = (uint16_t)sizes[i].size;
+        else if (span->kind == MCR_SPAN_LARGE && sizes[i].address == span->start && sizes[i].size <= span_bytes(span))
+            span->large_size = sizes[i].size;
+    }
+}
+
 int mcr_heap_adopt(struct mcr_adoption *adoption) {
     const struct mcr_span *old = (const struct mcr_span *)((const char *)adoption + adoption->spans);
     int error = 0;
@@ -270,6 +285,7 @@ int mcr_heap_adopt(struct mcr_adoption *adoption) {
     }
     if (error)
         return error;
+    set_sizes(adoption);
     mcr_heap.adopted = 1;
     for_old_spans(settle);
     return 0;

@@ -42,6 +42,7 @@ STRUCTURES: dict[str, type[ctypes.Structure]] = {
     "mcr_message": messages.Message,
     "mcr_remote_syscall": messages.RemoteSyscall,
     "mcr_adoption": messages.Adoption,
+    "mcr_chunk_size": messages.ChunkSize,
     "mcr_launch_range": launch_plan.Range,
     "mcr_launch_library": launch_plan.Library,
     "mcr_launch_plan": launch_plan.Plan,

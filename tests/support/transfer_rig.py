@@ -36,6 +36,8 @@ class Outcome:
     events: list[tuple[int, int, int, int]]
     statistics: dict[str, int]
     flags: dict[int, ObjectFlag]
+    sizes: dict[int, int]
+    """Of chunks that have another one in N at the same address."""
     values: list[int]
     """Of the events."""
     freed: list[int]
@@ -249,7 +251,8 @@ class Rig:
         values = [one.value for one in tracer.events()]
         freed, statistics = tracer.freed(), tracer.statistics()
         messages = [tracer.message(value >> 8) for value in values]
-        return Outcome(new, bytearray(self.heap), own, moved, events, statistics, flags, values, freed, messages)
+        sizes = dict(struct.iter_unpack("<QQ", tracer.resized()))
+        return Outcome(new, bytearray(self.heap), own, moved, events, statistics, flags, sizes, values, freed, messages)
 
 
 def _object(address: int, size: int, kind: ObjectKind, shape: int) -> Object:

@@ -36,14 +36,26 @@ def test_a_chunk_that_o_has_grown_in_place_is_merged_with_n_s_and_o_s_behind_it(
     assert struct.unpack_from("<6Q", outcome.heap, 0) == (5, 3, 0, 7, 0, 9)
 
 
-def _jobs(rig: Rig, new_count: int) -> Outcome:
-    """Four jobs of O, two of them there at the end of start-up; N has room for `new_count`. They grow by a field."""
+def _point_to_jobs(rig: Rig) -> None:
+    """A variable that points to a `struct job`, which grows by a field of 8 bytes."""
     jobs = [
         types.struct("job", size, ("id", 0, types.long), ("next", size - 8, types.pointer(-1)))
         for types, size in ((rig.old, 16), (rig.new, 24))
     ]
     rig.pairs_by_type = {jobs[0]: jobs[1]}
     rig.variable(0, rig.old.pointer(jobs[0]), 0, rig.new.pointer(jobs[1]))
+
+
+def test_a_chunk_whose_object_grows_at_its_place_has_n_s_size_from_then_on(rig: Rig) -> None:
+    _point_to_jobs(rig)
+    put(rig.theirs, 0, rig.chunk(0, 32, capacity=48))
+    rig.chunk(0x80, 32)
+    assert rig.run().sizes == {HEAP: 48}
+
+
+def _jobs(rig: Rig, new_count: int) -> Outcome:
+    """Four jobs of O, two of them there at the end of start-up; N has room for `new_count`."""
+    _point_to_jobs(rig)
     old, _ = rig.pair_chunk(0, 4 * 16, 0, new_count * 24, 2 * 16)
     put(rig.theirs, 0, old)
     put(rig.base, 0, old)
