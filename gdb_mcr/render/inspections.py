@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 
 from gdb_mcr.model.inspection import (
@@ -151,7 +152,7 @@ def format_summary(result: FormatResult) -> str:
 def run_lines(result: RunResult) -> Iterator[str]:
     """A server that was started; silent where its output would get mixed with ours."""
     if not result.is_this_process:
-        yield f"started {result.pid}: {' '.join(result.command)}"
+        yield f"started {result.pid}: {shlex.join(result.command)}"
 
 
 def stack(functions: Sequence[str]) -> str:

@@ -75,6 +75,10 @@ class InheritedFds:
         if number in self._copies:
             os.dup2(descriptor, self._copies[number], inheritable=False)
 
+    def is_terminal(self, number: int) -> bool:
+        """Whether O has a terminal at this number."""
+        return number in self._copies and os.isatty(self._copies[number])
+
     def messages(self) -> list[PassedFd]:
         """For the channel, before N's start-up begins."""
         return self._messages(Delivery.FIRST)

@@ -1,7 +1,8 @@
 """What is known of a new process that did not come through its start-up, in one sentence for the user.
 
-Only a rehearsal is listened to: it is thrown away, so what it writes to stderr is nobody's, and its launcher stays its
-parent. The real N has O's stderr; what is wrong with its start-up has mostly shown in the rehearsal.
+Only a rehearsal is listened to: it is thrown away, so what it writes is nobody's and must not stand in the server's
+own log, and its launcher stays its parent. The real N writes where O does; what is wrong with its start-up has mostly
+shown in the rehearsal.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ TAIL_BYTES = 600
 _END_S = 1.0  # in which a process whose channel is closed becomes a zombie
 
 
-class ErrorOutput:
-    """A file that takes the place of N's stderr. A context manager."""
+class StartUpOutput:
+    """A file that takes the place of N's standard output and error. A context manager."""
 
     def __init__(self) -> None:
-        self._file = os.memfd_create("mcr-stderr", os.MFD_CLOEXEC)
+        self._file = os.memfd_create("mcr-output", os.MFD_CLOEXEC)
 
     def __enter__(self) -> Self:
         return self
@@ -51,7 +52,7 @@ def last_lines(output: bytes) -> str:
     return "".join(one if one.isprintable() else "?" for one in text)
 
 
-def explain(error: McrError, launch: Launch, output: ErrorOutput, timeout_s: float) -> McrError:
+def explain(error: McrError, launch: Launch, output: StartUpOutput, timeout_s: float) -> McrError:
     """A better error for a start-up that failed with this one, if more is known."""
     said = f'; it said "{tail}"' if (tail := output.tail()) else ""
     if isinstance(error, NewProcessSilent):

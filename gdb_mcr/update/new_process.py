@@ -30,7 +30,7 @@ from gdb_mcr.runtime_abi.layout import BANKS, Role
 from gdb_mcr.runtime_abi.settings import ModuleTableFile, NewSettings, new_settings, read_old_log
 from gdb_mcr.units import Range
 from gdb_mcr.update.inheritance import InheritedFds
-from gdb_mcr.update.last_words import ErrorOutput, explain
+from gdb_mcr.update.last_words import StartUpOutput, explain
 from gdb_mcr.update.recorded import LIBRARY, RecordedProcess, find_recorded
 
 MAX_FDS = 1 << 20
@@ -41,7 +41,7 @@ WATCHDOG_MARGIN_S = 30.0
 
 END_WAIT_S = 2.0
 
-STDERR = 2
+STDOUT, STDERR = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +189,9 @@ def start_new(
     process = NewProcess(channel, inherited)
     is_rehearsal = role is Role.REHEARSE
     try:
-        with ErrorOutput() as output:
+        with StartUpOutput() as output:
             if is_rehearsal:
-                inherited.divert(STDERR, output.fileno())
+                _divert(inherited, output)
             with start(new.launch_plan(), settings, theirs, new.timeout_s, is_watched=is_rehearsal) as launch:
                 os.close(theirs)
                 theirs = -1
@@ -209,6 +209,13 @@ def start_new(
         if theirs >= 0:
             os.close(theirs)
     return process
+
+
+# A terminal stays: stdio and many programs go other ways with one, and a rehearsal must show how the start-up will go.
+def _divert(inherited: InheritedFds, output: StartUpOutput) -> None:
+    inherited.divert(STDERR, output.fileno())
+    if not inherited.is_terminal(STDOUT):
+        inherited.divert(STDOUT, output.fileno())
 
 
 def _come_up(process: NewProcess, launch: Launch, deadline: float) -> None:

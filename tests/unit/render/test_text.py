@@ -66,7 +66,7 @@ def test_dry_run_says_that_nothing_happened() -> None:
 
 def test_run_in_this_process_is_silent() -> None:
     assert text(RunResult(1, ("a",), is_this_process=True)) == ""
-    assert text(RunResult(1, ("a", "b"))) == "started 1: a b"
+    assert text(RunResult(1, ("a", "b c"))) == "started 1: a 'b c'"
 
 
 def test_rollback_names_what_was_ended() -> None:
