@@ -288,8 +288,8 @@ class TransferRun:
             return kept or any(generation == one.generation and address in place for generation, address in places)
 
         modules = read_module_bytes(old.memory, old.control, is_wanted)
-        sites = read_site_bytes(old.memory, old.control)
-        memfd = adoption_memfd(old.heap, sites, modules, self._transfer.resized())
+        table = read_site_bytes(old.memory, old.control)
+        memfd = adoption_memfd(old.heap, table, modules, self._transfer.resized())
         try:
             self._ends.process.channel.adopt(memfd)
         finally:
