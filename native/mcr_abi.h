@@ -242,6 +242,14 @@ enum mcr_tracker_request {
     MCR_TRACKER_BUSY = 3
 };
 
+/* SIGNAL and EVENT are the controller's, the rest libmcr's. */
+enum mcr_unblock_request {
+    MCR_UNBLOCK_NONE = 0, /* nothing is asked, or it has been done */
+    MCR_UNBLOCK_SIGNAL = 1,
+    MCR_UNBLOCK_EVENT = 2,
+    MCR_UNBLOCK_BUSY = 3
+};
+
 struct mcr_table {
     uint64_t address; /* of entry 0 */
     uint64_t count;   /* entries in use */
@@ -286,6 +294,11 @@ struct mcr_control {
     /* Which pages O writes: the controller asks, a thread on its way to a wait serves it (tracker.c). */
     volatile uint32_t tracker;   /* enum mcr_tracker_request */
     volatile int32_t tracker_fd; /* O's userfaultfd while it is open, -1, or -errno of the last request */
+    /* A thread is to come out of a blocking call: the controller asks, a held thread serves it (unblock.c). */
+    volatile uint32_t unblock;          /* enum mcr_unblock_request */
+    volatile int32_t unblock_target;    /* SIGNAL: thread id; EVENT: descriptor */
+    volatile uint32_t unblock_argument; /* SIGNAL: its number; EVENT: bytes to write, 8 for an eventfd, else 1 */
+    volatile int32_t unblock_result;    /* of the last request: 0 or -errno */
 
     uint64_t window; /* heap window address, 0 without one */
     uint64_t window_size;

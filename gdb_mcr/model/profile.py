@@ -44,6 +44,14 @@ class ProfiledLoop:
 
 
 @dataclass(frozen=True, slots=True)
+class Unblocking:
+    """How a thread is got out of a blocking call, so that it goes on to its next quiescent point."""
+
+    signal: int
+    """Number of a signal that the program handles; 0 = by an event in the descriptor for which the thread waits."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProfiledStop:
     """A stop point of a class of threads."""
 
@@ -59,6 +67,8 @@ class ProfiledStop:
     """Time that all threads of the class spent here."""
     longest_s: float
     """The longest stall that was seen, in seconds."""
+    unblock: Unblocking | None = None
+    """Not quiescent: how the thread may be got out of here, if the user has said so."""
 
 
 @dataclass(frozen=True, slots=True)

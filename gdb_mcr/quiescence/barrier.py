@@ -53,6 +53,10 @@ class BarrierTarget(SuspectTarget, Protocol):
         """
         ...
 
+    def unblock(self) -> None:
+        """Gets threads out of calls in which they wait in the middle of work, where a user has said how."""
+        ...
+
     def breathe(self, seconds: float) -> None:
         """Held threads run on, all of them, and are held again when they arrive after so many seconds."""
         ...
@@ -117,6 +121,7 @@ class _Breaths:
 
         After the latter who is held still is held for good reason: what lies there is not for him.
         """
+        target.unblock()
         drains = self._taken % 2 == 0
         self._taken += 1
         if drains:

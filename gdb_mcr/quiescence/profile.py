@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gdb_mcr.model.profile import Profile, ProfiledStop, ThreadClass
+from gdb_mcr.model.profile import Profile, ProfiledStop, ThreadClass, Unblocking
 from gdb_mcr.model.stop_point import StopPointKind
 
 
@@ -43,6 +43,13 @@ class StopVerdict:
 def judge(profile: Profile, threads: Iterable[SeenThread]) -> tuple[StopVerdict, ...]:
     """One verdict a thread, in their order."""
     return tuple(_judge(profile, one) for one in threads)
+
+
+def ways_out(profile: Profile, threads: Iterable[SeenThread]) -> Mapping[int, Unblocking]:
+    """Tid → how to get the thread out of its call, of those at no quiescent point, where the profile says so."""
+    verdicts = judge(profile, threads)
+    stops = {one.tid: one.stop for one in verdicts if not one.is_quiescent and one.stop is not None}
+    return {tid: stop.unblock for tid, stop in stops.items() if stop.unblock is not None}
 
 
 def _judge(profile: Profile, thread: SeenThread) -> StopVerdict:

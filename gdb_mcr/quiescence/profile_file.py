@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
@@ -17,12 +18,15 @@ from gdb_mcr.model.profile import (
     ProfiledStop,
     Stability,
     ThreadClass,
+    Unblocking,
 )
 from gdb_mcr.model.results import Build
 from gdb_mcr.model.stop_point import StopPointKind, ThreadRole
 
 FORMAT = 1
 """Raise it when a key changes its meaning."""
+
+_EVENT = "event"
 
 _HEAD = """\
 # Profile of {name}, made by `mcr profile`: the kinds of threads that it has, where they stall, and what an update may
@@ -32,6 +36,8 @@ _HEAD = """\
 #   quiescent     the thread waits for its next work here: legal to update
 #   blocking      the thread may stand still here before it comes to its next quiescent point; no update here
 #   cancellation  the same, in a call that may fail at any time
+# A thread at a stop that is not quiescent may be got out of it by `unblock`, if you say so: a signal for which the
+# program has a handler ("SIGUSR1"), or "event", which puts a 1 into the eventfd, pipe or socket pair that it reads.
 # A thread that an update finds at a place that is not listed keeps the update waiting."""
 
 
@@ -109,6 +115,8 @@ def _thread_lines(thread: ThreadClass) -> Iterator[str]:
             seconds=stop.seconds,
             longest_s=stop.longest_s,
         )
+        if stop.unblock is not None:
+            yield from _pairs(unblock=signal.Signals(stop.unblock.signal).name if stop.unblock.signal else _EVENT)
 
 
 def _pairs(**values: object) -> Iterator[str]:
@@ -178,7 +186,14 @@ def _stop(content: Mapping[str, Any]) -> ProfiledStop:
         stalls=int(content["stalls"]),
         seconds=float(content["seconds"]),
         longest_s=float(content["longest_s"]),
+        unblock=_unblocking(_text(content, "unblock")) if "unblock" in content else None,
     )
+
+
+def _unblocking(name: str) -> Unblocking:
+    if name != _EVENT and name not in signal.Signals.__members__:
+        raise ValueError(f'`unblock` is {name}, neither the name of a signal nor "{_EVENT}"')
+    return Unblocking(0 if name == _EVENT else signal.Signals[name])
 
 
 def _text(content: Mapping[str, Any], key: str) -> str:

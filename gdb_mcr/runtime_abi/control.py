@@ -19,6 +19,7 @@ from gdb_mcr.runtime_abi.layout import (
     State,
     Table,
     TrackerRequest,
+    UnblockRequest,
 )
 from gdb_mcr.units import Range
 
@@ -195,6 +196,22 @@ def tracker_state(memory: Reader, control_address: int) -> tuple[TrackerRequest,
     """The request as it stands now, and the server's descriptor (-1 none, else -errno)."""
     request, descriptor = struct.unpack("<Ii", memory.read(control_address + ControlBlock.tracker.offset, 8))
     return TrackerRequest(request), descriptor
+
+
+def request_unblock(memory: Writer, control_address: int, request: UnblockRequest, target: int, argument: int) -> None:
+    """Asks libmcr to get a thread out of a blocking call. A held thread does it; `unblock_state` tells when.
+
+    :param target: SIGNAL: thread id; EVENT: descriptor.
+    :param argument: SIGNAL: its number; EVENT: bytes to write.
+    """
+    memory.write(control_address + ControlBlock.unblock_target.offset, struct.pack("<iIi", target, argument, 0))
+    memory.write(control_address + ControlBlock.unblock.offset, struct.pack("<I", request))
+
+
+def unblock_state(memory: Reader, control_address: int) -> tuple[UnblockRequest, int]:
+    """The request as it stands now, and 0 or -errno of the last one."""
+    request, _, _, result = struct.unpack("<IiIi", memory.read(control_address + ControlBlock.unblock.offset, 16))
+    return UnblockRequest(request), result
 
 
 def describe_error(control: Control) -> str:

@@ -48,6 +48,15 @@ class TrackerRequest(IntEnum):
     BUSY = 3
 
 
+class UnblockRequest(IntEnum):
+    """enum mcr_unblock_request."""
+
+    NONE = 0
+    SIGNAL = 1
+    EVENT = 2
+    BUSY = 3
+
+
 class State(IntEnum):
     """enum mcr_state."""
 
@@ -307,6 +316,10 @@ class ControlBlock(ctypes.Structure):
         ("hold_deadline_ns", c_uint64),
         ("tracker", c_uint32),
         ("tracker_fd", c_int32),
+        ("unblock", c_uint32),
+        ("unblock_target", c_int32),
+        ("unblock_argument", c_uint32),
+        ("unblock_result", c_int32),
         ("window", c_uint64),
         ("window_size", c_uint64),
         ("banks", Bank * BANKS),

@@ -8,20 +8,24 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from gdb_mcr.debugger.base import Debugger, StoppedThread
 from gdb_mcr.model.finding import Finding
+from gdb_mcr.model.profile import Profile
 from gdb_mcr.model.startup_log import ThreadEntry
 from gdb_mcr.quiescence.counterparts import Mismatch, PlacedThread
+from gdb_mcr.quiescence.profile import ways_out
 from gdb_mcr.runtime_abi.tables import read_modules, read_threads
 from gdb_mcr.update.code_names import CodeNames
 from gdb_mcr.update.profile_stacks import CodeLoops, StackReader, entries_by_tid
 from gdb_mcr.update.recorded import RecordedProcess
+from gdb_mcr.update.unblocking import unblock_new
 
 _LOOKS, _LOOK_S = 20, 0.02
 """Times that N is looked at until all its threads wait: some may be on their way from start-up to their loops."""
 
 
-def stand_of(new: RecordedProcess, debugger: Debugger) -> tuple[PlacedThread, ...]:
+def stand_of(new: RecordedProcess, debugger: Debugger, profile: Profile | None) -> tuple[PlacedThread, ...]:
     """All threads of N, which is held. It is stopped for some milliseconds.
 
+    :param profile: of O: it may say how threads are got out of where they wait in the middle of work.
     :raises TargetError: it has ended.
     """
     names = CodeNames(new.pid, read_modules(new.memory, new.control()))
@@ -33,7 +37,9 @@ def stand_of(new: RecordedProcess, debugger: Debugger) -> tuple[PlacedThread, ..
         finally:
             debugger.let_go()
         found = placed_threads(stopped, entries_by_tid(entries), reader)
-        if all(one.seen.call for one in found):
+        ways = ways_out(profile, [one.seen for one in found]) if profile is not None else {}
+        unblock_new(new, ways)
+        if not ways and all(one.seen.call for one in found):
             break
         time.sleep(_LOOK_S)
     return found

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gdb_mcr.debugger.base import StoppedThread
-from gdb_mcr.model.profile import Profile
+from gdb_mcr.model.profile import Profile, Unblocking
 from gdb_mcr.model.startup_log import ThreadEntry
 from gdb_mcr.quiescence.counterparts import Mismatch, PlacedThread, mismatches
-from gdb_mcr.quiescence.profile import judge
+from gdb_mcr.quiescence.profile import SeenThread, judge, ways_out
 from gdb_mcr.runtime_abi.tables import read_modules
 from gdb_mcr.update.code_names import CodeNames
 from gdb_mcr.update.counterparts import placed_threads
@@ -59,11 +59,28 @@ class Judgement:
 
         :param awaits_counterparts: whether threads may still come to where N's stand, or end if N has none.
         """
+        found = {one.thread.seen.tid: one.why for one in self.mismatches(stopped, entries)}
         if self.profile is None:
-            found = self.mismatches(stopped, entries) if awaits_counterparts else ()
-            return {one.thread.seen.tid: one.why for one in found}
-        seen = [self.reader.seen_thread(one, entries.get(one.tid)) for one in stopped]
-        return {one.tid: one.why for one in judge(self.profile, seen)}
+            return found if awaits_counterparts else {}
+        # Of a place that the profile does not know N tells all the same that it is where a thread waits for work.
+        alike = {one.tid for one in stopped if one.tid not in found} if self.counterparts else set()
+        verdicts = judge(self.profile, self._seen(stopped, entries))
+        return {one.tid: "" if one.tid in alike and one.kind is None else one.why for one in verdicts}
+
+    def ways_out(
+        self, stopped: Sequence[StoppedThread], entries: Mapping[int, ThreadEntry]
+    ) -> Mapping[int, Unblocking]:
+        """Tid → how to get the thread out of its call, where the profile says so."""
+        return ways_out(self.profile, self._seen(stopped, entries)) if self.profile is not None else {}
+
+    @property
+    def knows_ways_out(self) -> bool:
+        """Whether the profile says so of any place."""
+        classes = self.profile.thread_classes() if self.profile is not None else ()
+        return any(stop.unblock is not None for one in classes for stop in one.stops)
+
+    def _seen(self, stopped: Sequence[StoppedThread], entries: Mapping[int, ThreadEntry]) -> list[SeenThread]:
+        return [self.reader.seen_thread(one, entries.get(one.tid)) for one in stopped]
 
     def mismatches(self, stopped: Sequence[StoppedThread], entries: Mapping[int, ThreadEntry]) -> tuple[Mismatch, ...]:
         """Threads that have no equivalent in N; none if there is no N."""

@@ -27,6 +27,7 @@ from gdb_mcr.update.merge_losses import compare_start
 from gdb_mcr.update.new_process import NewProcess, NewStart, placed_libraries, start_new
 from gdb_mcr.update.phases import Counts
 from gdb_mcr.update.process_state import launch_facts
+from gdb_mcr.update.profiles import profile_of
 from gdb_mcr.update.recorded import RecordedProcess
 from gdb_mcr.update.rehearsal import Placement, Rehearsal, place, study
 from gdb_mcr.update.run import module_tables
@@ -126,7 +127,8 @@ class NewServer:
     def stand(self, debugger: ChildGdb) -> tuple[PlacedThread, ...]:
         """Its threads, as its start-up has left them."""
         if self._stand is None:
-            self._stand = stand_of(self.process.process, debugger)
+            profile = profile_of(self._old, self._options.profile)
+            self._stand = stand_of(self.process.process, debugger, profile)
         return self._stand
 
     def warnings(self) -> list[str]:

@@ -36,6 +36,7 @@ from gdb_mcr.update.missed_events import MissedEvents
 from gdb_mcr.update.profiles import profile_of
 from gdb_mcr.update.recorded import RecordedProcess
 from gdb_mcr.update.stall import StallReport, look_at_stall
+from gdb_mcr.update.unblocking import unblock_old
 
 HOLD_S = 1.0
 """Seconds after which O's threads run on by themselves if nobody lets them: the controller may be dead.
@@ -136,6 +137,17 @@ class OldProcessAtRest:
         """The same for a process that may be gone."""
         with suppress(McrError):
             self.unhold()
+
+    def unblock(self) -> None:
+        """Threads that stand in the middle of work are got out of their calls, where the profile says how."""
+        if not self.judgement.knows_ways_out:
+            return
+        self._debugger.stop(self._process.pid)
+        try:
+            ways = self.judgement.ways_out(self._debugger.threads(), self._entries())
+        finally:
+            self._debugger.let_go()
+        unblock_old(self._process, ways)
 
     def breathe(self, seconds: float) -> None:
         """Held threads run on, and are held again when they arrive after so many seconds."""

@@ -64,6 +64,12 @@ class OldTreeAtRest(OldProcessAtRest):
             one.unhold_if_possible()
         super().unhold()
 
+    def unblock(self) -> None:
+        """Threads that stand in the middle of work are got out of their calls, where the profile says how."""
+        super().unblock()
+        for one in self._children:
+            one.unblock()
+
     def look(self) -> Mapping[int, TaskState]:
         """All threads of all processes."""
         found = dict(super().look())

@@ -254,6 +254,7 @@ struct mcr_wait {
 enum mcr_verdict mcr_wait_arrive(struct mcr_wait *wait);
 bool mcr_wait_is_probe(const struct mcr_wait *wait); /* probes.c: in start-up: it waits for nothing but itself */
 void mcr_tracker_serve(void);                        /* tracker.c: does what the controller has asked for, if it has */
+void mcr_unblock_serve(void);                        /* unblock.c: the same */
 int64_t mcr_wait_left(const struct mcr_wait *wait);  /* of timeout_ns, after the time held; -1 = for ever */
 void mcr_wait_park(void);                            /* N: the update is lost; waits for its end */
 void mcr_release(void);                              /* N: everything held goes on */

@@ -71,9 +71,11 @@ static bool watch_hold(void) {
     bool interrupted = false;
     if (__atomic_exchange_n(&watched, 1, __ATOMIC_SEQ_CST))
         return MCR_SYS(futex, &watched, FUTEX_WAIT_PRIVATE, 1, &relay) == -EINTR;
-    while (is_held() && mcr_control.hold == MCR_HOLD_ALL)
+    while (is_held() && mcr_control.hold == MCR_HOLD_ALL) {
         if (MCR_SYS(futex, &mcr_control.hold, FUTEX_WAIT_PRIVATE, MCR_HOLD_ALL, &look) == -EINTR)
             interrupted = true;
+        mcr_unblock_serve();
+    }
     __atomic_store_n(&watched, 0, __ATOMIC_SEQ_CST);
     MCR_SYS(futex, &watched, FUTEX_WAKE_PRIVATE, INT32_MAX);
     return interrupted;
@@ -86,8 +88,10 @@ static enum mcr_verdict hold_old(struct mcr_wait *wait) {
     wait->entered_ns = mcr_now_ns();
     wait->thread->wait = MCR_WAIT_HELD;
     count_held(1);
-    while ((mode = mcr_control.hold) != MCR_HOLD_NONE && is_held() && (mode != MCR_HOLD_IDLE || !has_come(wait)))
+    while ((mode = mcr_control.hold) != MCR_HOLD_NONE && is_held() && (mode != MCR_HOLD_IDLE || !has_come(wait))) {
         interrupted |= mode == MCR_HOLD_IDLE ? look_around(wait) : watch_hold();
+        mcr_unblock_serve();
+    }
     count_held(-1);
     wait->thread->wait = wait->kind;
     return interrupted ? MCR_INTERRUPTED : MCR_GO;

@@ -60,6 +60,7 @@ ENUMERATIONS: dict[str, tuple[type[enum.IntEnum | enum.IntFlag], str]] = {
     "mcr_error": (layout.ErrorKind, "MCR_ERROR_"),
     "mcr_hold": (layout.Hold, "MCR_HOLD_"),
     "mcr_tracker_request": (layout.TrackerRequest, "MCR_TRACKER_"),
+    "mcr_unblock_request": (layout.UnblockRequest, "MCR_UNBLOCK_"),
     "mcr_command_kind": (messages.Command, "MCR_CMD_"),
     "mcr_launch_apply": (launch_plan.Apply, "MCR_LAUNCH_"),
 }

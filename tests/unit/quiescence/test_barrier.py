@@ -49,6 +49,7 @@ class Script:
     calls: list[str] = field(default_factory=list)
     breaths: list[float] = field(default_factory=list)
     clock: Clock = field(default_factory=Clock)
+    unblocked: int = 0
 
     def __post_init__(self) -> None:
         self._looks, self._stops = play(self.looks), play(self.stops)
@@ -57,6 +58,9 @@ class Script:
         call = "drain" if only_idle else "hold"
         if self.calls[-1:] != [call]:
             self.calls.append(call)
+
+    def unblock(self) -> None:
+        self.unblocked += 1
 
     def breathe(self, seconds: float) -> None:
         self.calls.append("breathe")
@@ -217,3 +221,15 @@ def test_the_function_check_takes_any_moment_without_changed_functions() -> None
     report = avoid_functions(script, {"changed"}, 1.0, clock, clock.sleep)
     assert report.converged
     assert script.calls == ["stop", "resume", "stop"]
+
+
+def test_who_blocks_in_the_middle_of_work_is_got_out_before_others_are_let_go() -> None:
+    stuck = [task(1, WaitKind.HELD), task(2, WaitKind.NONE)]
+    script, report = run(Script([stuck] * 40 + [REST], [STOPPED]), timeout_s=5.0)
+    assert report.converged
+    assert script.unblocked > 0
+
+
+def test_nobody_is_got_out_of_anything_where_all_come_to_rest_by_themselves() -> None:
+    script, _ = run(Script([REST], [STOPPED]))
+    assert script.unblocked == 0

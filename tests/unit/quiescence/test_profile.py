@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+from dataclasses import replace
+
 import pytest
 
 from gdb_mcr.errors import UsageError
@@ -13,10 +16,11 @@ from gdb_mcr.model.profile import (
     ProfiledStop,
     Stability,
     ThreadClass,
+    Unblocking,
 )
 from gdb_mcr.model.results import Build
 from gdb_mcr.model.stop_point import StopPointKind, ThreadRole
-from gdb_mcr.quiescence.profile import SeenThread, judge
+from gdb_mcr.quiescence.profile import SeenThread, judge, ways_out
 from gdb_mcr.quiescence.profile_file import parse_profile, profile_text
 
 WORKER_ID = 0xFEDCBA9876543210
@@ -138,3 +142,32 @@ def test_what_the_profile_does_not_know_is_not_quiescent() -> None:
     assert only_verdict(WORKER_ID, "", "compute", "work")[1] == "it runs in compute, which the profile does not list"
     assert only_verdict(5, "recv", "stranger") == (None, "the profile knows no thread that starts in stranger")
     assert only_verdict(5, "recv") == (None, "the profile knows no thread that has no stack")
+
+
+def with_unblocking(way: Unblocking) -> Profile:
+    first, *others = PROFILE.processes
+    main, work, *rest = first.threads
+    quiescent, blocking = work.stops
+    work = replace(work, stops=(quiescent, replace(blocking, unblock=way)))
+    return replace(PROFILE, processes=(replace(first, threads=(main, work, *rest)), *others))
+
+
+@pytest.mark.parametrize("way", [Unblocking(signal.SIGUSR1), Unblocking(0)], ids=["signal", "event"])
+def test_how_to_get_a_thread_out_survives_the_file(way: Unblocking) -> None:
+    changed = with_unblocking(way)
+    assert parse_profile(profile_text(changed), "p") == changed
+
+
+def test_an_unknown_way_out_is_refused() -> None:
+    text = profile_text(with_unblocking(Unblocking(0))).replace('unblock = "event"', 'unblock = "SIGNONE"')
+    with pytest.raises(UsageError, match="`unblock` is SIGNONE"):
+        parse_profile(text, "p")
+
+
+def test_only_threads_in_the_middle_of_work_are_got_out() -> None:
+    busy = SeenThread(7, WORKER_ID, "recv", ("handle", "loop", "work"))
+    idle = SeenThread(8, WORKER_ID, "epoll_wait", ("lib.so+0x99", "loop", "work"))
+    elsewhere = SeenThread(9, WORKER_ID, "recv", ("other", "work"))
+    way = Unblocking(signal.SIGUSR1)
+    assert ways_out(with_unblocking(way), [busy, idle, elsewhere]) == {7: way}
+    assert ways_out(PROFILE, [busy, idle, elsewhere]) == {}
