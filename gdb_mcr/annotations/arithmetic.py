@@ -15,6 +15,7 @@ from gdb_mcr.model.expression import (
     Cast,
     Conditional,
     Constant,
+    Load,
     Number,
     Pointer,
     Unary,
@@ -29,8 +30,11 @@ _INTEGERS_ONLY = frozenset({"%", "&", "|", "^", "<<", ">>"})
 
 
 def promote(value: Value) -> Value:
-    """An integer as C calculates with it."""
-    return converted(value, promoted(value.type)) if isinstance(value.type, Number) else value
+    """An integer as C calculates with it. Of a bit field its width counts, not its type."""
+    if not isinstance(value.type, Number):
+        return value
+    bits = value.expression.location.bit_size if isinstance(value.expression, Load) else 0
+    return converted(value, promoted(value.type, bits))
 
 
 def unary(operator: str, value: Value, span: Span) -> Value:

@@ -298,7 +298,14 @@ def _by_sign(code: StepCode, kind: ValueType) -> StepCode:
 def _bits(one: Constant) -> int:
     if isinstance(one.type, Number) and one.type.floating:
         return _double(float(one.value))
-    return int(one.value)
+    return _wrapped(int(one.value), one.type)
+
+
+# As a register holds it: `-5U` is a large number.
+def _wrapped(value: int, kind: ValueType) -> int:
+    bits = size_of(kind) * 8
+    value &= (1 << bits) - 1
+    return value - (1 << bits) if _is_signed(kind) and value >> bits - 1 else value
 
 
 def _double(value: float) -> int:

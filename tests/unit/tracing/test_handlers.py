@@ -114,6 +114,7 @@ WRAP = [
     (Cast(number(7), Number(1, signed=False, boolean=True)), 1),
     (Cast(number(-2.9, DOUBLE), INT), -2),
     (Cast(binary(number(2**32 - 1, UNSIGNED), "/", number(2, UNSIGNED)), INT), 2**31 - 1),
+    (Cast(binary(number(-5, UNSIGNED), "/", number(2, UNSIGNED)), INT), (2**32 - 5) // 2),
     (binary(number(0.5, DOUBLE), "<", number(0.75, DOUBLE)), 1),
     (binary(number(0.5, DOUBLE), "<=", number(0.25, DOUBLE)), 0),
     (choose(number(1), number(10), number(20)), 10),
