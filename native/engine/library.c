@@ -174,6 +174,19 @@ static uint64_t new_address(struct mcr_call *call, uint64_t old_address) {
     return mcr_translate(frame_of(call)->machine->engine, old_address, &moved) == LANDS_LOST ? 0 : moved;
 }
 
+/* Nothing in N may point to what is freed. That is known before the transfer, in which all that does is a finding. */
+static bool note_freed(struct mcr_engine *engine, struct mcr_object *object) {
+    struct library *library = engine->library;
+    if (!library->prepares)
+        return library->next_freed < library->freed_count && library->freed[library->next_freed++] == object->address;
+    bool again = object->flags & MCR_OBJECT_DROPPED;
+    object->flags |= MCR_OBJECT_DROPPED;
+    if (!mcr_grow(engine, &library->freed, &library->freed_room, library->freed_count + 1, sizeof *library->freed))
+        return false;
+    library->freed[library->freed_count++] = object->address | again;
+    return true;
+}
+
 static void free_old(struct mcr_call *call, uint64_t address) {
     struct frame *frame = frame_of(call);
     struct mcr_engine *engine = frame->machine->engine;
@@ -183,13 +196,8 @@ static void free_old(struct mcr_call *call, uint64_t address) {
         fail(call, "it frees what is no start of a piece of the old server's heap");
         return;
     }
-    struct library *library = engine->library;
-    if (library->prepares || frame->machine->image != MCR_IMAGE_THEIRS ||
-        (engine->objects[index].flags & MCR_OBJECT_DROPPED) ||
-        !mcr_grow(engine, &library->freed, &library->freed_room, library->freed_count + 1, sizeof *library->freed))
-        return;
-    engine->objects[index].flags |= MCR_OBJECT_DROPPED; /* what still points there is a finding */
-    library->freed[library->freed_count++] = address;
+    if (frame->machine->image == MCR_IMAGE_THEIRS && !note_freed(engine, &engine->objects[index]))
+        fail(call, "it frees the same memory twice, or other memory than when it was called first");
 }
 
 /* ---- calls */

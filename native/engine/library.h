@@ -13,8 +13,8 @@ struct library {
     uint32_t broken; /* why none is called again: one of them has crashed, or did not end */
     struct mcr_wanted *wanted;
     uint64_t wanted_count, wanted_room, next; /* next: the first that was not asked for a second time */
-    uint64_t *freed;
-    uint64_t freed_count, freed_room;
+    uint64_t *freed; /* in the order of the calls; the lowest bit is set where it was freed before */
+    uint64_t freed_count, freed_room, next_freed;
     char messages[MAX_MESSAGES][MESSAGE_SIZE];
     uint32_t message_count;
 };

@@ -38,12 +38,17 @@ class Scene:
     def __init__(self, library: Path) -> None:
         self._old, self._new, self._library = Types(), Types(), library
         rows = [("text", 0, types.pointer(types.char)) for types in (self._old, self._new)]
+        self.text_types = rows[0][2], rows[1][2]
         self.before = self._old.struct("s", 16, rows[0], ("number", 8, self._old.long))
         self.after = self._new.struct("s", 16, rows[1], ("number", 8, self._new.long))
         self.old = Fields(self._old.table(), self.before, Side.OLD)
         self.new = Fields(self._new.table(), self.after, Side.NEW)
 
     def run(self, *body: Step, objects: int = 1) -> tuple[Rig, Outcome]:
+        rig = self.rig(*body, objects=objects)
+        return rig, rig.run()
+
+    def rig(self, *body: Step, objects: int = 1) -> Rig:
         one = handler(self.before, self.after, *body, writes=("text",))
         policy = Policy(handlers=(one,), library=self._library)
         rig = Rig(self._old, self._new, policy, {self.before: self.after})
@@ -53,7 +58,7 @@ class Scene:
             struct.pack_into("<Q", rig.theirs, 8 * i, rig.chunk(32 * i, 16))
             struct.pack_into("<Qq", rig.heap, 32 * i, rig.chunk(TEXT + 32 * i, 6), 40 + i)
             rig.heap[TEXT + 32 * i : TEXT + 32 * i + 6] = b"text" + bytes((ord("0") + i, 0))
-        return rig, rig.run()
+        return rig
 
 
 def number_from(scene: Scene, function: str, *, of_text: bool = True) -> Step:
@@ -98,6 +103,21 @@ def test_what_is_freed_must_not_be_pointed_to(library: Path) -> None:
     keep = scene.new.store("text", scene.old.load("text"))
     _, outcome = scene.run(Evaluate(Call("twice", (scene.old.load("text"),), LONG), SPAN), keep)
     assert [event[0] for event in outcome.events] == [EventKind.LOST_POINTER]
+
+
+def test_what_others_still_point_to_must_not_be_freed(library: Path) -> None:
+    scene = Scene(library)
+    step = scene.new.store("text", Call("twice", (scene.old.load("text"),), N_ADDRESS))
+    rig = scene.rig(step)
+    rig.variable(0x700, scene.text_types[0], 0x700, scene.text_types[1])
+    struct.pack_into("<Q", rig.theirs, 0x700, HEAP + TEXT)
+    assert [event[0] for event in rig.run().events] == [EventKind.LOST_POINTER]
+
+
+def test_memory_is_freed_once(library: Path) -> None:
+    scene = Scene(library)
+    _, outcome = scene.run(number_from(scene, "frees_twice"))
+    assert outcome.messages == ["it frees the same memory twice, or other memory than when it was called first"]
 
 
 def test_a_function_may_refuse_and_say_why(library: Path) -> None:

@@ -24,6 +24,12 @@ uint64_t twice(struct mcr_call *call) {
     return address;
 }
 
+uint64_t frees_twice(struct mcr_call *call) {
+    mcr_free_old(call, call->arguments[0]);
+    mcr_free_old(call, call->arguments[0]);
+    return 0;
+}
+
 uint64_t moved(struct mcr_call *call) { return mcr_new_address(call, call->arguments[0]); }
 
 uint64_t refuses(struct mcr_call *call) {
