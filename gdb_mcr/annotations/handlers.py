@@ -110,7 +110,7 @@ class HandlerChecker:
 
     # One store is overwritten by another; two are each computed from the other.
     def _check_order(self, stored: Sequence[Stored]) -> None:
-        last: dict[tuple[str, ...], Stored] = {}
+        last: dict[tuple[tuple[str, ...], int], Stored] = {}
         for one in stored:
             for other in stored[: stored.index(one)]:
                 if one.path in other.reads and other.path in one.reads and one.path != other.path:
@@ -118,14 +118,13 @@ class HandlerChecker:
                     message = f"{names} are each computed from the other, in line {other.span.line} and here"
                     hint = "compute both from `old`, or keep one of them with `let` before"
                     self._report(WrongError(Label.CYCLE, one.span, message, hint))
-            before = last.get(one.path)
+            before = last.get((one.path, one.offset))
             if before is not None and one.always and one.path not in one.reads:
                 message = f"this overwrites what line {before.span.line} stores"
                 self._report(WrongError(Label.OVERLAP, one.span, message, "delete one of the two"))
-            for path in one.reads:
-                last.pop(path, None)
+            last = {key: other for key, other in last.items() if other.path not in one.reads}
             if one.always:
-                last[one.path] = one
+                last[one.path, one.offset] = one
 
     def _whole(self, place: Place, side: Side) -> Location:
         names = self._pair.old if side is Side.OLD else self._pair.new

@@ -39,6 +39,8 @@ class Stored:
     """One store, in the order of the text."""
 
     path: tuple[str, ...]
+    offset: int
+    """Bytes; elements of one array that are named by constants differ in it."""
     reads: frozenset[tuple[str, ...]]
     """Fields of N's object that the value was computed from."""
     span: Span
@@ -115,7 +117,7 @@ class StepChecker:
         step = self.stores.store(to, operand, one.span, checked=checked)
         reads = frozenset(self.expressions.new_reads)
         always = self._depth == 0 and not to.location.terms
-        self.stored.append(Stored(to.path, reads, one.span, always))
+        self.stored.append(Stored(to.path, to.location.offset, reads, one.span, always))
         return step
 
     # For `a += b` the value of a + b.
