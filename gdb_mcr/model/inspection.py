@@ -34,6 +34,20 @@ class DiffResult(Harmless):
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessRow:
+    """One process of a server that is a tree."""
+
+    pid: int
+    parent: int
+    depth: int
+    """Forks that lead to it from the server's first process, at least 1."""
+    title: str
+    """Its command line as it is now: servers write there what a process does."""
+    is_followed: bool
+    """Whether an update takes it along: it was forked in start-up."""
+
+
+@dataclass(frozen=True, slots=True)
 class ServerStatus:
     """One server that was started by `mcr run` or by an update."""
 
@@ -53,6 +67,8 @@ class ServerStatus:
     """The command line as it was at the start."""
     problems: tuple[str, ...] = ()
     """What stands in the way of an update, one sentence each."""
+    children: tuple[ProcessRow, ...] = ()
+    """Its other processes, each behind its parent."""
 
     @property
     def is_readable(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gdb_mcr.model.startup_log import LoggedOperation, OperationKind
@@ -38,8 +38,8 @@ class ProcessTree:
     """The processes of one server, parents before their children, the first process first."""
 
     members: tuple[TreeMember, ...]
-    strangers: tuple[int, ...] = ()
-    """Living children of members that no start-up log tells of: born later, or by other means than fork."""
+    strangers: Mapping[int, int] = field(default_factory=dict)
+    """Pid → parent of living children that no start-up log tells of: born later, or by other means than fork."""
     ended: tuple[Lineage, ...] = ()
     """Children of start-up that do not live any more."""
 

@@ -49,6 +49,14 @@ def executable(pid: int) -> Path:
     return Path(read_link(pid, "exe"))
 
 
+def title(pid: int) -> str:
+    """The process's command line as it is now, which many servers overwrite; "" if it has none.
+
+    :raises TargetError: there is no such process.
+    """
+    return " ".join(read_text(pid, "cmdline").replace("\0", " ").split())
+
+
 def start_time(pid: int) -> int:
     """Clock ticks from boot to the process's start: with the pid, its identity.
 

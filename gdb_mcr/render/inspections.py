@@ -14,6 +14,7 @@ from gdb_mcr.model.inspection import (
     HistoryResult,
     LogResult,
     ObjectResult,
+    ProcessRow,
     ServerStatus,
     SessionStatus,
     StatusResult,
@@ -181,6 +182,12 @@ def _amounts(one: ServerStatus) -> Iterator[str]:
     yield f"    {', '.join(amounts)}"
     if one.command:
         yield f"    {one.command}"
+    yield from map(_process, one.children)
+
+
+def _process(one: ProcessRow) -> str:
+    note = "" if one.is_followed else "  (not forked in start-up)"
+    return f"    {'    ' * (one.depth - 1)}{one.pid}  {one.title}{note}"
 
 
 # At the end of start-up -> now; once if they are the same.

@@ -43,13 +43,15 @@ def other_layouts(
     """
     told: set[str] = set()
     for pair in pairs:
-        index = transfer.tracer.find(pair.address)
-        if index is None or not pair.base_size or not _is_pool(transfer, explainer, index):
-            continue
         size = min(pair.base_size, pair.new_size) // WORD * WORD
         before, after = old[1].read(pair.base_address, size), new[1].read(pair.new_address, size)
+        if before is None or after is None or _is_alike(before, after, old[0], new[0]):
+            continue
+        index = transfer.tracer.find(pair.address)
+        if index is None or not _is_pool(transfer, explainer, index):
+            continue
         name = explainer.short_name(index)
-        if before is None or after is None or name in told or _is_alike(before, after, old[0], new[0]):
+        if name in told:
             continue
         told.add(name)
         text = (
@@ -70,10 +72,11 @@ def _is_pool(transfer: StateTransfer, explainer: Explainer, index: int) -> bool:
 
 
 def _is_alike(before: bytes, after: bytes, old: SideView, new: SideView) -> bool:
-    if bytes(before) == bytes(after):
+    before, after = bytes(before), bytes(after)
+    if before == after:
         return True
-    words = zip(array("Q", bytes(before)), array("Q", bytes(after)), strict=True)
-    return all(one == other or _kind(one, old) is _kind(other, new) for one, other in words)
+    words = zip(array("Q", before), array("Q", after), strict=True)
+    return all(_kind(one, old) is _kind(other, new) for one, other in words if one != other)
 
 
 def _kind(word: int, side: SideView) -> _Kind:

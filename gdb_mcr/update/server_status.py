@@ -22,6 +22,7 @@ from gdb_mcr.runtime_abi.layout import Role, State
 from gdb_mcr.update import recorded
 from gdb_mcr.update.family import family
 from gdb_mcr.update.recorded import RecordedProcess
+from gdb_mcr.update.tree import process_rows, read_tree
 
 _STATES = {
     State.STARTING: "starting",
@@ -53,6 +54,7 @@ def server_status(server: RecordedProcess, own_debuggers: Collection[int] = ()) 
         bytes_heap=size,
         command=shlex.join(map(os.fsdecode, server.facts.argv)),
         problems=tuple(_problems(server, identity, own_debuggers)),
+        children=tuple(process_rows(server.pid, read_tree(server))),
     )
 
 

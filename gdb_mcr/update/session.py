@@ -37,7 +37,7 @@ from gdb_mcr.update.counterparts import thread_findings
 from gdb_mcr.update.faults import FaultAction, FaultPoints, planned_fault
 from gdb_mcr.update.interrupts import deferred_interrupts
 from gdb_mcr.update.new_server import NewServer
-from gdb_mcr.update.phases import PhaseLog
+from gdb_mcr.update.phases import Counts, PhaseLog
 from gdb_mcr.update.process_state import input_findings, kernel_findings
 from gdb_mcr.update.quiesce import OldProcessAtRest, quiesce, quiesce_result
 from gdb_mcr.update.recorded import RecordedProcess, require_updatable
@@ -159,7 +159,7 @@ class Session:
                 self._expect()
                 self._rest.prepare()
                 if self._new is not None:
-                    counts.update(self._new.get_ahead(self._view(), self._old_gdb, self._new_gdb))
+                    counts.update(self._get_ahead())
             with self.phases.run(Phase.QUIESCE, progress) as counts:
                 found = quiesce(self._rest, timeout_s, strategy, functions)
                 report = found.report
@@ -331,6 +331,10 @@ class Session:
             self._new.end()
             self._new.start(self._view())
         return run
+
+    def _get_ahead(self) -> Counts:
+        assert self._new is not None
+        return self._new.get_ahead(self._view(), self._old_gdb, self._new_gdb)
 
     def _expect(self) -> None:
         self._rest.expect(self._new.stand(self._new_gdb) if self._new is not None else ())

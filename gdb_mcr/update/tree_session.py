@@ -7,6 +7,7 @@ has a transfer of its own. Source: DESIGN sections 2, 3 and 6.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from gdb_mcr.update.commit import commit_new, require_still
 from gdb_mcr.update.counterparts import thread_findings
 from gdb_mcr.update.new_server import NewServer
 from gdb_mcr.update.new_tree import NewTree, OldChild
+from gdb_mcr.update.phases import Counts
 from gdb_mcr.update.process_state import kernel_findings
 from gdb_mcr.update.quiesce import OldProcessAtRest
 from gdb_mcr.update.recorded import RecordedProcess, find_recorded, require_updatable
@@ -113,6 +115,16 @@ class TreeSession(Session):
             one.gdb.warm(one.old.process.executable.resolve(), found, one.old.process.pid)
         return count
 
+    # Side by side: an idle process keeps its tracker waiting for a second.
+    def _get_ahead(self) -> Counts:
+        with ThreadPoolExecutor(len(self._branches)) as pool:
+            others = [
+                pool.submit(child.get_ahead, self._new_tree().old_view(one.old.lineage), one.gdb, one.gdb)
+                for one, child in zip(self._branches, self._new_children(), strict=True)
+            ]
+            parts = [super()._get_ahead(), *(one.result() for one in others)]
+        return {"bytes_ahead": sum(one.get("bytes_ahead", 0) for one in parts)}
+
     def _expect(self) -> None:
         super()._expect()
         for branch, child in zip(self._branches, self._new_children(), strict=False):
@@ -157,6 +169,8 @@ class TreeSession(Session):
 
     def _give_up_resources(self) -> None:
         super()._give_up_resources()
+        for child in self._new_children():
+            child.forget_head_start()
         for one in self._branches:
             with suppress(McrError):
                 one.gdb.close()

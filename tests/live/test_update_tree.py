@@ -5,6 +5,7 @@ Its security patches add a module, and with it a configuration in a pool: that i
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -15,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.mcr_server import UpdateRun
+from gdb_mcr.proc.status import is_alive
+from tests.support.mcr_server import UpdateRun, run_mcr
 from tests.support.nginx import PAGE, NginxServer, ask, local_ports
 from tests.support.servers import server_binary
 
@@ -59,6 +61,13 @@ def tree(tmp_path: Path) -> Iterator[NginxServer]:
         yield nginx
 
 
+@pytest.fixture(scope="module")
+def survivor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NginxServer]:
+    """nginx with two workers, which all broken updates leave as it is."""
+    with NginxServer(server_binary("nginx", VERSION), tmp_path_factory.mktemp("survivor"), workers=2) as nginx:
+        yield nginx
+
+
 def test_update_when_connections_are_idle_then_workers_of_the_new_build_answer_on_them(updated: Updated) -> None:
     assert [ask(one) for one in updated.connections] == [PAGE] * CONNECTIONS
     assert local_ports(updated.connections) == updated.ports, "no connection was opened anew"
@@ -70,8 +79,18 @@ def test_update_when_over_then_all_processes_are_new_and_related_as_before(updat
     assert len(new_pids) == len(updated.old_pids)
     assert updated.run.result["old_pids"] == updated.old_pids
     assert all(Path(f"/proc/{pid}/exe").samefile(updated.new) for pid in new_pids)
-    assert not any(Path(f"/proc/{pid}").exists() for pid in updated.old_pids[1:])
+    _wait(lambda: not any(map(is_alive, updated.old_pids)))
     assert nginx.pid_file == nginx.pid
+
+
+def test_status_when_a_server_is_a_tree_then_it_lists_its_processes_below_the_first(updated: Updated) -> None:
+    nginx = updated.nginx
+    done = run_mcr("status", str(nginx.pid), "--json", "-")
+    (server,) = json.loads(done.stdout)["servers"]
+    assert sorted(one["pid"] for one in server["children"]) == nginx.worker_pids
+    assert {(one["parent"], one["is_followed"], one["title"]) for one in server["children"]} == {
+        (nginx.pid, True, "nginx: worker process")
+    }
 
 
 def test_update_when_memory_is_shared_then_its_contents_go_over_once(updated: Updated) -> None:
@@ -98,6 +117,21 @@ def test_update_when_only_tried_then_the_old_tree_serves_on(tree: NginxServer) -
     assert [tree.pid, *tree.worker_pids] == pids
     assert [ask(one) for one in connections] == [PAGE] * 5
     assert local_ports(connections) == ports
+
+
+@pytest.mark.parametrize(
+    "fault", ["TRANSFER:after:kill-controller", "AUDIT:after:kill-old-gdb", "COMMIT:before:kill-controller"]
+)
+def test_update_when_it_breaks_then_the_old_tree_serves_on_and_nothing_is_left_of_the_new_one(
+    survivor: NginxServer, fault: str
+) -> None:
+    pids, connections = {survivor.pid, *survivor.worker_pids}, survivor.connect(5)
+    ports = local_ports(connections)
+    run = survivor.update(server_binary("nginx", VERSION), fault=fault)
+    assert run.status != 0, run.told()
+    assert [ask(one) for one in connections] == [PAGE] * 5
+    assert local_ports(connections) == ports
+    _wait(lambda: survivor.processes() == pids)
 
 
 def test_update_when_the_new_build_puts_other_objects_into_a_pool_then_it_is_refused(tmp_path: Path) -> None:

@@ -92,12 +92,22 @@ class NginxServer:
         """The pid that it has written down."""
         return int((self.directory / "nginx.pid").read_text())
 
-    def update(self, new: Path, *options: str) -> UpdateRun:
-        """`mcr update` of what serves now."""
-        run = run_mcr_update(self.pid, new, *options)
+    def update(self, new: Path, *options: str, fault: str = "") -> UpdateRun:
+        """`mcr update` of what serves now. :param fault: see `gdb_mcr.update.faults`."""
+        run = run_mcr_update(self.pid, new, *options, environment={"MCR_FAULT": fault})
         self.server.note_new(run.new_pids)
         self._updated = run.new_pids or self._updated
         return run
+
+    def processes(self) -> set[int]:
+        """Everything that has its error log open: all of O, and what is left of an N."""
+        return {int(one.parts[2]) for one in Path("/proc").glob("[0-9]*/fd/*") if self._is_log(one)}
+
+    def _is_log(self, link: Path) -> bool:
+        try:
+            return link.readlink() == self.directory / "error.log"
+        except OSError:
+            return False
 
     def connect(self, count: int) -> list[http.client.HTTPConnection]:
         """Connections on which one request each has been answered; closed with the server."""
