@@ -185,7 +185,7 @@ def test_bytes_behind_the_length_hold_nothing_in_place(scene: Scene) -> None:
         assert bool(rig.run().flags[HEAP + TARGET] & ObjectFlag.IMMUTABLE) == held
 
 
-def union_scene() -> tuple[Scene, int, int, tuple[MemoryFact, ...]]:
+def union_scene(name: str = "u") -> tuple[Scene, int, int, tuple[MemoryFact, ...]]:
     """`long kind; union { struct node *node; long number; } u;`, and one with its members in another order and more."""
     scene = Scene(Types(), Types())
     members = (("node", 0, scene.old.pointer(scene.old_node)), ("number", 0, scene.old.long))
@@ -194,27 +194,28 @@ def union_scene() -> tuple[Scene, int, int, tuple[MemoryFact, ...]]:
     new_union = scene.new.union(
         "u", 16, ("number", 0, scene.new.long), ("node", 0, pointer), ("wide", 8, scene.new.long)
     )
-    old = scene.old.struct("holder", 16, ("kind", 0, scene.old.long), ("u", 8, old_union))
-    new = scene.new.struct("holder", 24, ("kind", 0, scene.new.long), ("u", 8, new_union))
+    old = scene.old.struct("holder", 16, ("kind", 0, scene.old.long), (name, 8, old_union))
+    new = scene.new.struct("holder", 24, ("kind", 0, scene.new.long), (name, 8, new_union))
     kind = Fields(scene.old.table(), old, Side.OLD).load("kind")
     facts = tuple(
-        ActiveMember(of_type(old, "u", name), binary(kind, "==", number(value, LONG)), SPAN)
-        for name, value in (("node", 1), ("number", 2))
+        ActiveMember(of_type(old, *filter(None, (name, member))), binary(kind, "==", number(value, LONG)), SPAN)
+        for member, value in (("node", 1), ("number", 2))
     )
     return scene, old, new, facts
 
 
-def run_union(kind: int, value: int, *, said: bool = True) -> Outcome:
-    scene, old, new, facts = union_scene()
+def run_union(kind: int, value: int, *, said: bool = True, name: str = "u") -> Outcome:
+    scene, old, new, facts = union_scene(name)
     return scene.run(old, new, struct.pack("<QQ", kind, value), *(facts if said else ()))
 
 
-def test_the_member_in_use_decides_what_a_union_holds() -> None:
-    as_pointer = run_union(1, HEAP + TARGET)
+@pytest.mark.parametrize("name", ["u", ""], ids=["named", "anonymous"])
+def test_the_member_in_use_decides_what_a_union_holds(name: str) -> None:
+    as_pointer = run_union(1, HEAP + TARGET, name=name)
     place = as_pointer.new_words(0, 1)[0]
     assert struct.unpack_from("<3Q", as_pointer.moved[place]) == (1, next(iter(set(as_pointer.moved) - {place})), 0)
     assert kinds(as_pointer) == []
-    as_number = run_union(2, HEAP + TARGET)
+    as_number = run_union(2, HEAP + TARGET, name=name)
     assert struct.unpack_from("<3Q", as_number.moved[as_number.new_words(0, 1)[0]]) == (2, HEAP + TARGET, 0)
     assert EventKind.DROPPED_FIELD in kinds(run_union(1, HEAP + TARGET, said=False))
 
