@@ -51,6 +51,8 @@ def execute(command: Command, words: Sequence[str], context: Context, out: Print
         if parsed.json != STDOUT:
             for line in lines(result):
                 out(line)
+            if parsed.command.step is not None and context.session is not None:
+                out(_next(context))
         write_json(json_text(to_json(result)))
     return Outcome(result.exit_status, result)
 

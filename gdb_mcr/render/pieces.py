@@ -71,9 +71,10 @@ def pointer_lines(counts: Mapping[str, int]) -> Iterator[str]:
     numbers = {(kind, source, target): count for (kind, source, _, target), count in found}
     rows = [("  pointers", "from", *(f"to {one}" for one in targets))]
     for kind, source in dict.fromkeys((kind, source) for kind, source, _ in numbers):
-        cells = (f"{numbers.get((kind, source, target), 0):,}" for target in targets)
-        rows.append((f"  {kind}", source, *cells))
-    if found:
+        row = [numbers.get((kind, source, target), 0) for target in targets]
+        if any(row):
+            rows.append((f"  {kind}", source, *map(number, row)))
+    if len(rows) > 1:
         yield ""
         yield from table(rows, right=range(2, len(targets) + 2))
 

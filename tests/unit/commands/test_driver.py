@@ -125,6 +125,22 @@ def test_all_steps_in_a_row_commit(shell: FakeFrontEnd, new: Path) -> None:
 
 
 @pytest.mark.usefixtures("new")
+def test_each_step_says_which_may_come_next(shell: FakeFrontEnd) -> None:
+    said = []
+    for line in ["start 12 new", "quiesce", "transfer", "audit", "commit"]:
+        shell.printed.clear()
+        shell.type(line)
+        said.append(shell.text.splitlines()[-1])
+    assert said[:4] == [
+        "next: quiesce or rollback",
+        "next: transfer or rollback",
+        "next: audit or rollback",
+        "next: commit or rollback",
+    ]
+    assert not said[4].startswith("next")
+
+
+@pytest.mark.usefixtures("new")
 def test_quiesce_may_come_first_and_release_undoes_it(shell: FakeFrontEnd) -> None:
     states = [(shell.type(line), shell.context.state.value)[1] for line in ["quiesce 12", "start new", "release"]]
     assert states == ["quiesced", "ready", "started"]
