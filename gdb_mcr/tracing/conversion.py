@@ -24,7 +24,7 @@ from gdb_mcr.tracing.facts import FactIndex
 from gdb_mcr.tracing.handled import NOT_HANDLED, HandlerIndex
 from gdb_mcr.tracing.numbers import is_number, is_plain_copy, is_real, number_flags
 from gdb_mcr.tracing.policy import Policy
-from gdb_mcr.tracing.shapes import Leaf, leaves, union_leaves
+from gdb_mcr.tracing.scalars import Leaf, leaves, union_leaves
 from gdb_mcr.tracing.standpoint import At
 from gdb_mcr.tracing.tails import open_array, tail_starts
 from gdb_mcr.units import WORD
