@@ -26,6 +26,8 @@ def main(words: Sequence[str]) -> int:
     with multiprocessing.Pool(options.jobs) as pool:
         for tally in pool.imap_unordered(fuzz, _batches(options.first, options.inputs)):
             _add(total, tally)
+            for one in tally.failures:
+                print(f"    WRONG: {one}", flush=True)
             if total.texts % (BATCH * 40) == 0:
                 print(f"{total.texts:>9} texts, {len(total.failures)} failures", flush=True)
     _report(total, time.monotonic() - began)
@@ -58,8 +60,6 @@ def _report(total: Tally, seconds: float) -> None:
     for label, count in total.labels.most_common():
         print(f"{count:>9} {label}")
     print(f"{len(total.failures)} failures")
-    for one in total.failures[:20]:
-        print(f"    WRONG: {one}")
 
 
 if __name__ == "__main__":

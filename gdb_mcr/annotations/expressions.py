@@ -254,9 +254,17 @@ class ExpressionChecker:
     def _operation(self, written: Operation) -> Operand:
         if len(written.operands) == 1:
             return self._prefix(written)
+        self._check_no_cast(written)
         left, right = (self.value(one) for one in written.operands)
         old = self._scope.types(Side.OLD)
         return arithmetic.binary(written.operator, left, right, written.span, old)
+
+    # `(T)-x` parses as a difference: a parser knows no types.
+    def _check_no_cast(self, written: Operation) -> None:
+        first = written.operands[0]
+        if isinstance(first, Name) and first.side is None and self._is_type(first):
+            hint = f"a value with an operator before it is cast in parentheses: `({first.name})({written.operator}…)`"
+            raise WrongError(Label.UNEXPECTED, first.span, f"`{first.name}` is a type", hint)
 
     def _prefix(self, written: Operation) -> Operand:
         (inner,) = written.operands

@@ -15,14 +15,13 @@ from gdb_mcr.dwarf.load import load_program
 from gdb_mcr.model.datatype import TypeKind, TypeTable
 from gdb_mcr.model.program import Program
 from gdb_mcr.tracing.policy import Policy
-from tests.support.c_expressions import FIELDS, expression
+from tests.support.c_expressions import LAYOUT, STRUCT, expression, random_object
 from tests.support.transfer_rig import Rig
 from tests.support.type_builder import Types
 
 pytestmark = pytest.mark.live
 
 EXPRESSIONS, OBJECTS = 120, 8
-LAYOUT = "<bBhHxxiIqQ?xxxxxxxd"
 SEEDS = (1, 2, 3)
 
 
@@ -45,17 +44,6 @@ class TypesOfProgram(Types):
         return next(one.index for one in self.table() if one.kind is TypeKind.POINTER and one.target == self.struct_s)
 
 
-def random_object(chance: random.Random) -> bytes:
-    numbers = [chance.choice((0, 1, -1, chance.getrandbits(64))) & ((1 << bits) - 1) for bits in (8, 16, 32, 64)]
-    signed = [
-        value - (1 << bits) if value >> bits - 1 else value
-        for value, bits in zip(numbers, (8, 16, 32, 64), strict=True)
-    ]
-    unsigned = [chance.choice((0, 1, chance.getrandbits(bits), (1 << bits) - 1)) for bits in (8, 16, 32, 64)]
-    mixed = [value for pair in zip(signed, unsigned, strict=True) for value in pair]
-    return struct.pack(LAYOUT, *mixed, chance.random() < 0.5, chance.uniform(-300, 300))
-
-
 def compiled(directory: Path, name: str, source: str) -> Path:
     (directory / f"{name}.c").write_text(source)
     options = ("-g", "-O0", "-fwrapv", "-w", "-fPIE", "-pie")
@@ -64,7 +52,6 @@ def compiled(directory: Path, name: str, source: str) -> Path:
 
 
 def old_source(texts: Sequence[str], objects: Sequence[bytes]) -> str:
-    rows = "".join(f"{type_} {name};" for name, type_ in FIELDS.items())
     functions = "".join(
         f"static unsigned long f{n}(void) {{ return (unsigned long){text}; }}\n" for n, text in enumerate(texts)
     )
@@ -74,7 +61,7 @@ def old_source(texts: Sequence[str], objects: Sequence[bytes]) -> str:
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-struct s {{ {rows} }};
+{STRUCT}
 struct s *p;
 static struct s old;
 static void show(unsigned long value) {{ fwrite(&value, 8, 1, stdout); }}

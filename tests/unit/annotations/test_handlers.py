@@ -175,6 +175,7 @@ def test_bounds_let_through_what_fits(handler: Check) -> None:
         ("foreach i in 0 .. 3 { i = 1; }", "not-writable"),
         ("let true = 1;", "duplicate"),
         ("{ }", "unexpected"),
+        ("new.total = (uint8_t)-old.id;", "unexpected"),
     ],
 )
 def test_wrong_steps(labels: Callable[[str], list[str]], steps: str, label: str) -> None:
