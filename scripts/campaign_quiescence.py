@@ -113,7 +113,7 @@ def _trap_row(one: ZooOutcome) -> str:
 
 
 def _servers(options: argparse.Namespace, directory: Path) -> Iterator[str]:
-    print(f"\n{'server':12} {'threads':>7} {'cycles':>6} {'rest':>5} {'wrong':>5}", end="   ")
+    print(f"\n{'server':12} {'threads':>7} {'cycles':>6} {'rest':>5} {'wrong':>5} {'EINTR':>5}", end="   ")
     print(f"p50 and p99, ms: to rest (aim {AIM_S * 1000:.0f}), stillness, clients' longest wait (99 % of all without)")
     for server in SERVERS:
         if options.only in server.name:
@@ -127,7 +127,9 @@ def _servers(options: argparse.Namespace, directory: Path) -> Iterator[str]:
 
 
 def _server_row(one: PushedOutcome) -> str:
-    counts = f"{one.name:12} {one.threads:7} {one.cycles:6} {len(one.seconds):5} {len(one.problems):5}"
+    counts = (
+        f"{one.name:12} {one.threads:7} {one.cycles:6} {len(one.seconds):5} {len(one.problems):5} {one.interrupted:5}"
+    )
     times = "  ".join(map(_quantiles, (one.seconds, one.pauses, one.gaps)))
     return f"{counts}   {times}  ({1000 * one.baseline_s:.1f})"
 
@@ -140,7 +142,7 @@ Subjects = dict[str, Callable[[], AbstractContextManager[Subject]]]
 def _kills(options: argparse.Namespace, directory: Path) -> Iterator[str]:
     cases = [one for one in CASES if one.name in KILLED_AROUND and options.only in one.name]
     servers = [one for one in SERVERS if options.only in one.name]
-    print(f"\n{'killed':12} {'while':18} {'kills':>5} {'wrong':>5} {'longest until work goes on, ms':>32}")
+    print(f"\n{'killed':12} {'while':18} {'kills':>5} {'wrong':>5} {'EINTR':>5} {'longest until work goes on, ms':>32}")
     animals: Subjects = {one.name: partial(at_work, one, directory) for one in cases}
     pushed: Subjects = {one.name: partial(Pushed, one, directory) for one in servers}
     for group in (animals, pushed):
@@ -157,7 +159,8 @@ def _kills_of(victim: Victim, subjects: Subjects, each: int, seed: int) -> Itera
         except (McrError, OSError, LoadError) as error:
             outcome.problems.append(f"{type(error).__name__}: {error}")
         longest = f"{1000 * max(outcome.recoveries):32.0f}" if outcome.recoveries else ""
-        print(f"{victim.value:12} {name:18} {outcome.kills:5} {len(outcome.problems):5} {longest}", flush=True)
+        counts = f"{outcome.kills:5} {len(outcome.problems):5} {outcome.interrupted:5}"
+        print(f"{victim.value:12} {name:18} {counts} {longest}", flush=True)
         messages |= outcome.messages - {""}
         yield from (f"{victim.value} killed, {name}: {one}" for one in outcome.problems)
     print("".join(f"    said: {one}\n" for one in sorted(messages)), end="")

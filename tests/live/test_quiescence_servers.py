@@ -33,9 +33,9 @@ def test_cycles_of_quiescence_harm_nobody(
 
 def test_the_counter_sees_a_call_that_is_interrupted(directory: Path) -> None:
     with Pushed(SERVERS[0], directory) as pushed:
-        assert [*pushed.complaints()] == []
+        assert pushed.interrupted() == 0
         for _ in range(20):  # the kernel ends epoll_wait(2) so, and nobody rewinds it: signal(7)
             os.kill(pushed.pid, signal.SIGSTOP)
             os.kill(pushed.pid, signal.SIGCONT)
             pushed.await_work(pushed.work())
-        assert "interrupted calls" in " ".join(pushed.complaints())
+        assert pushed.interrupted() > 0

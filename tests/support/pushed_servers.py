@@ -156,12 +156,13 @@ class Pushed:
         return now.requests
 
     def complaints(self) -> Iterator[str]:
-        """What program and clients have to complain of."""
-        counts = self._run.calls()
-        if counts.interrupted:
-            yield f"the program saw {counts.interrupted} interrupted calls, the last one in {counts.last}"
+        """What clients have to complain of."""
         if errors := self.load.progress().errors:
             yield f"clients saw {errors} errors: {'; '.join(self.load.stop().error_texts)}"
+
+    def interrupted(self) -> int:
+        """The program's calls that were interrupted."""
+        return self._run.calls().interrupted
 
     def idle(self) -> Iterator[str]:
         """What has not worked although it should."""
@@ -200,6 +201,8 @@ class PushedOutcome:
     """The longest wait of a client in each cycle."""
     baseline_s: float = 0.0
     """Of a hundred waits without a cycle all but one were shorter."""
+    interrupted: int = 0
+    """Calls of the program that were interrupted."""
     threads: int = 0
     """The most that were at rest at once."""
     problems: list[str] = field(default_factory=list)
@@ -224,6 +227,9 @@ def try_cycles(server: PushedServer, directory: Path, cycles: int, seed: int) ->
         if pushed.await_work(before := pushed.work()) <= before:
             outcome.problems.append("its work does not go on")
         outcome.problems += [*debugger_traces(pushed.pid), *pushed.idle(), *pushed.complaints()]
+        outcome.interrupted = pushed.interrupted()
+        if outcome.interrupted:
+            outcome.problems.append(f"the program saw {outcome.interrupted} interrupted calls")
         waits = pushed.load.stop().waits
     outcome.gaps = [waits.longest(*window).seconds for window in windows]
     outcome.baseline_s = waits.percentile(99, *baseline)

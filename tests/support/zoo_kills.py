@@ -57,7 +57,11 @@ class Subject(Protocol):
         ...
 
     def complaints(self) -> Iterator[str]:
-        """What the server or its clients have seen that they should not."""
+        """What the server or its clients have seen that they should not, interrupted calls aside."""
+        ...
+
+    def interrupted(self) -> int:
+        """Calls that the program saw interrupted although nothing in it explains that."""
         ...
 
 
@@ -78,6 +82,9 @@ class KillOutcome:
     """Seconds until the server's work went on."""
     messages: set[str] = field(default_factory=set)
     """What the controller said."""
+    interrupted: int = 0
+    """Calls that came back with EINTR: a debugger that is killed after it has stopped a thread, and before it has put it
+    back into its call, leaves what SIGSTOP and SIGCONT would leave (signal(7)). Told, and no harm."""
     problems: list[str] = field(default_factory=list)
 
 
@@ -145,6 +152,7 @@ def kill_around(
                     _kill_server(subject, dice, outcome)
                 else:
                     _kill_helpers(subject, victim, dice, outcome, kills)
+                    outcome.interrupted += subject.interrupted()
     return outcome
 
 
