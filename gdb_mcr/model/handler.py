@@ -104,7 +104,8 @@ class Handler:
     stays so. The one of a variable runs after the one of its type.
 
     Where N has an object of its own, what it stores is merged like any other field: it runs on O's object now and on
-    that as it was at the end of O's start-up. Where both come to the same, N's value stays unless `keep old` says else.
+    that as it was at the end of O's start-up. Where both come to the same, N's value stays, unless `keep old` of a
+    field that it uses says else.
     """
 
     place: Place

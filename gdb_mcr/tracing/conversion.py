@@ -165,9 +165,14 @@ class ProgramCompiler:
         if not at.handled.is_written:
             self._handle(handler, at)
 
+    # `keep old` of a field that it uses means what it makes of it.
     def _handle(self, handler: int, at: At) -> None:
-        if handler != NONE:
-            self._emit(OpCode.HANDLER, replace(at, handled=NOT_HANDLED), aux=handler)
+        if handler == NONE:
+            return
+        one = self.handlers.handlers[handler]
+        used = (".".join((one.place.name, *path)) for path in one.reads)
+        kept = self._policy.op_flags(*used) & OpFlag.KEEP_OLD
+        self._emit(OpCode.HANDLER, replace(at, flags=at.flags | kept, handled=NOT_HANDLED), aux=handler)
 
     def _by_type(self, old_index: int, new_index: int, at: At) -> None:
         if self._is_never(old_index):

@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from gdb_mcr.engine.handler_records import HandlerFailure
-from gdb_mcr.engine.records import EventKind
+from gdb_mcr.engine.records import EventKind, OpFlag
 from gdb_mcr.model.expression import (
     DOUBLE,
     INT,
@@ -316,13 +316,14 @@ def test_a_part_goes_over_as_it_would_by_itself() -> None:
     assert struct.unpack("<qQq", data) == (0, 0x1234, -5)
 
 
-def merged(theirs: int, base: int, ours: int) -> tuple[int, list[int]]:
+def merged(theirs: int, base: int, ours: int, keep: OpFlag = OpFlag.NONE) -> tuple[int, list[int]]:
     """A variable of both: `new = old * 10`."""
     old, new = Types(), Types()
     one, two = old.struct("s", 4, ("a", 0, old.int)), new.struct("s", 4, ("x", 0, new.int))
     pair = Pair(old, new, one, two)
     body = pair.new.store("x", binary(pair.old.load("a"), "*", number(10)))
-    rig = Rig(old, new, Policy(handlers=(handler(one, two, body, reads=("a",)),)), {one: two})
+    policy = Policy(handlers=(handler(one, two, body, reads=("a",)),), field_flags={"thing.a": keep})
+    rig = Rig(old, new, policy, {one: two})
     rig.variable(0, one, 0, two)
     for buffer, value in ((rig.theirs, theirs), (rig.base, base), (rig.ours, ours)):
         struct.pack_into("<i", buffer, 0, value)
@@ -334,6 +335,7 @@ def test_a_merge_asks_whether_the_outcome_has_changed_since_the_start() -> None:
     assert merged(theirs=3, base=3, ours=77) == (77, [])
     assert merged(theirs=4, base=3, ours=30) == (40, [])
     assert merged(theirs=4, base=3, ours=77) == (40, [EventKind.BOTH_CHANGED])
+    assert merged(theirs=3, base=3, ours=77, keep=OpFlag.KEEP_OLD) == (30, [])
 
 
 def test_a_handler_of_a_variable_comes_after_that_of_its_type() -> None:
