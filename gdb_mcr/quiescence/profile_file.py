@@ -38,7 +38,8 @@ _HEAD = """\
 #   cancellation  the same, in a call that may fail at any time
 # A thread at a stop that is not quiescent may be got out of it by `unblock`, if you say so: a signal for which the
 # program has a handler ("SIGUSR1"), or "event", which puts a 1 into the eventfd, pipe or socket pair that it reads.
-# A thread that an update finds at a place that is not listed keeps the update waiting."""
+# A thread that an update finds at a place that is not listed keeps the update waiting, unless its counterpart in the
+# new build waits there, too."""
 
 
 def profile_text(profile: Profile) -> str:

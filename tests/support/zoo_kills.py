@@ -83,8 +83,8 @@ class KillOutcome:
     messages: set[str] = field(default_factory=set)
     """What the controller said."""
     interrupted: int = 0
-    """Calls that came back with EINTR: a debugger that is killed after it has stopped a thread, and before it has put it
-    back into its call, leaves what SIGSTOP and SIGCONT would leave (signal(7)). Told, and no harm."""
+    """Calls that came back with EINTR: a debugger that is killed after it has stopped a thread, and before it has put
+    it back into its call, leaves what SIGSTOP and SIGCONT would leave (signal(7)). Told, and no harm."""
     problems: list[str] = field(default_factory=list)
 
 
