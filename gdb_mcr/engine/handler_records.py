@@ -65,6 +65,7 @@ class StepCode(IntEnum):
     JUMP_ZERO = 40
     BOUND = 41
     CALL = 42
+    SELF = 43
 
 
 class Form(IntFlag):

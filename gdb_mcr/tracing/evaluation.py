@@ -115,13 +115,17 @@ class Evaluator:
         return self._plus(self._sum(location.terms), location.offset)
 
     def _address(self, location: Location) -> int:
-        assert location.base is not None, "the object itself has no address that may be taken"
-        base = self.value(location.base)
+        base = self._own_address() if location.base is None else self.value(location.base)
         if not location.terms:
             return self._plus(base, location.offset)
         terms = self._sum(location.terms)
         self._writer.emit(StepCode.ADD, terms, terms, base)
         return self._plus(terms, location.offset)
+
+    def _own_address(self) -> int:
+        to = self._writer.register()
+        self._writer.emit(StepCode.SELF, to)
+        return to
 
     # What the indices on the way to a place add up to, in a new register.
     def _sum(self, terms: Sequence[Term]) -> int:

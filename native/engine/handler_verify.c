@@ -50,6 +50,7 @@ static bool is_valid(const struct mcr_engine *engine, const struct mcr_handler *
     switch (step->code) {
     case MCR_STEP_END:
     case MCR_STEP_CONST:
+    case MCR_STEP_SELF:
         return true;
     case MCR_STEP_LOAD_OLD:
         return is_access(handler, step, handler->old_size);

@@ -67,6 +67,7 @@ enum mcr_step_code {
     MCR_STEP_JUMP_ZERO = 40, /* the same if left is zero */
     MCR_STEP_BOUND = 41,     /* fails unless left < value, unsigned */
     MCR_STEP_CALL = 42, /* to = function `at` of the handler library, of `right` arguments from register `left` on */
+    MCR_STEP_SELF = 43, /* to = where the object is in O */
     MCR_STEP_CODES
 };
 

@@ -270,6 +270,10 @@ uint32_t mcr_machine_run(struct machine *m) {
         case MCR_STEP_TRANSLATE:
             r[step->to] = translate(m, left);
             break;
+        case MCR_STEP_SELF:
+            failure = m->object == MCR_NONE ? MCR_HANDLER_POINTER : MCR_HANDLER_DONE;
+            r[step->to] = failure ? 0 : m->engine->objects[m->object].address + m->object_offset;
+            break;
         case MCR_STEP_DIVIDE:
         case MCR_STEP_REMAINDER:
         case MCR_STEP_DIVIDE_UNSIGNED:

@@ -13,6 +13,7 @@ from gdb_mcr.model.expression import (
     INT,
     LONG,
     UNSIGNED,
+    AddressOf,
     Cast,
     Expression,
     Local,
@@ -287,6 +288,23 @@ def test_an_address_of_o_is_stored_as_n_s() -> None:
     struct.pack_into("<Q", rig.theirs, 0, rig.chunk(0, 16))
     struct.pack_into("<Qq", rig.heap, 0, GLOBALS + 64, 7)
     assert struct.unpack_from("<Qq", rig.run().heap) == (NEW_GLOBALS + 0x200, 7)
+
+
+def test_an_object_can_be_told_by_its_own_address() -> None:
+    """Of two nodes both point to the second: which one has its own address in it?"""
+    pair, _ = lists()
+    own = AddressOf(pair.old.place("next"), Pointer(Side.OLD, pair.old_struct))
+    is_own = Cast(binary(pair.old.load("next"), "==", own), LONG)
+    one = handler(pair.old_struct, pair.new_struct, pair.new.store("sum", is_own))
+    rig = Rig(pair.old_types, pair.new_types, Policy(handlers=(one,)), {pair.old_struct: pair.new_struct})
+    rig.variable(0, pair.old_types.pointer(pair.old_struct), 0, pair.new_types.pointer(pair.new_struct))
+    struct.pack_into("<Q", rig.theirs, 0, HEAP)
+    for offset in (0, 64):
+        rig.chunk(offset, 16, capacity=32)
+        struct.pack_into("<Qi", rig.heap, offset, HEAP + 64, 5)
+    outcome = rig.run()
+    assert [struct.unpack_from("<q", outcome.heap, offset + 16)[0] for offset in (0, 64)] == [0, 1]
+    assert kinds(outcome) == []
 
 
 def bit_fields() -> Pair:
