@@ -45,6 +45,7 @@ from gdb_mcr.update.merge_losses import Started, merge_losses
 from gdb_mcr.update.new_process import NewProcess
 from gdb_mcr.update.phases import Counts
 from gdb_mcr.update.pool_layouts import other_layouts
+from gdb_mcr.update.process_ids import translate_process_ids
 from gdb_mcr.update.process_state import carry_process_state
 from gdb_mcr.update.remote import discard
 from gdb_mcr.update.shared_memory import SharedMemory
@@ -249,6 +250,10 @@ class TransferRun:
             "ghosts_of_earlier_builds": len(ghost.carried),
             "ghost_jumps": ghost.jumps,
         }
+
+    def translate_process_ids(self, ids: Mapping[int, int]) -> int:
+        """After `write`: N names its own processes. :param ids: O's process ids to N's. Answers how many there were."""
+        return translate_process_ids(self._ends.new_memory, self._ends.new.executable, ids)
 
     def _put_ghosts(self) -> Ghost:
         ends, start = self._ends, self._ends.head_start

@@ -14,8 +14,10 @@ from gdb_mcr.update.transfer_run import TransferRun
 class TreeRun:
     """What `TransferRun` is for one process; the first process's comes first."""
 
-    def __init__(self, runs: Sequence[TransferRun]) -> None:
+    def __init__(self, runs: Sequence[TransferRun], process_ids: Mapping[int, int]) -> None:
+        """:param process_ids: of O's processes, to those of their counterparts."""
         self._runs = tuple(runs)
+        self._process_ids = process_ids
 
     def plan(self) -> None:
         """Computes what each process of N gets, side by side; N is not written.
@@ -51,7 +53,9 @@ class TreeRun:
     def write(self) -> Counts:
         """Puts the plans into N, side by side."""
         with ThreadPoolExecutor(len(self._runs)) as pool:
-            return _sum([one.result() for one in [pool.submit(run.write) for run in self._runs]])
+            counts = _sum([one.result() for one in [pool.submit(run.write) for run in self._runs]])
+        ids = sum(run.translate_process_ids(self._process_ids) for run in self._runs)
+        return {**counts, "process_ids": ids}
 
     def audit(self) -> tuple[list[Finding], Counts]:
         """Words of N that would lead it astray."""

@@ -137,7 +137,7 @@ class TreeSession(Session):
     def _plan_transfer(self) -> TreeRun:
         tree = self._new_tree()
         for restarts in range(RESTARTS + 1):
-            run = self._run = TreeRun(self._runs())
+            run = self._run = TreeRun(self._runs(), dict(zip(self.old_pids, self.new_pids, strict=True)))
             try:
                 run.plan()
                 break

@@ -18,7 +18,7 @@ import pytest
 
 from gdb_mcr.proc.status import is_alive
 from tests.support.mcr_server import UpdateRun, run_mcr
-from tests.support.nginx import PAGE, NginxServer, ask, local_ports
+from tests.support.nginx import PAGE, NginxServer, ask, ids_in_table, local_ports
 from tests.support.servers import server_binary
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
@@ -81,6 +81,15 @@ def test_update_when_over_then_all_processes_are_new_and_related_as_before(updat
     assert all(Path(f"/proc/{pid}/exe").samefile(updated.new) for pid in new_pids)
     _wait(lambda: not any(map(is_alive, updated.old_pids)))
     assert nginx.pid_file == nginx.pid
+
+
+def test_update_when_a_process_remembers_the_ids_of_others_then_they_are_those_of_the_new_tree(
+    updated: Updated,
+) -> None:
+    known = {pid: ids_in_table(pid, updated.new) for pid in updated.run.new_pids}
+    assert all(one <= set(updated.run.new_pids) for one in known.values()), known
+    assert known[updated.nginx.pid] == set(updated.nginx.worker_pids)
+    assert updated.run.result["counts"]["process_ids"] > 0, "the first worker was told of the second after its start-up"
 
 
 def test_status_when_a_server_is_a_tree_then_it_lists_its_processes_below_the_first(updated: Updated) -> None:

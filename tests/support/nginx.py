@@ -11,7 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from gdb_mcr.dwarf.load import load_program
 from gdb_mcr.proc.children import children
+from gdb_mcr.update.recorded import find_recorded
 from tests.support.mcr_server import McrServer, UpdateRun, run_mcr_update
 from tests.support.memcached import free_port
 
@@ -142,3 +144,16 @@ def ask(connection: http.client.HTTPConnection, path: str = "/") -> bytes:
 def local_ports(connections: Sequence[http.client.HTTPConnection]) -> list[int]:
     """Our own ends: a connection that was opened anew has another port."""
     return [one.sock.getsockname()[1] for one in connections]
+
+
+def ids_in_table(pid: int, binary: Path) -> set[int]:
+    """The process ids in the variable `ngx_processes` of one of its processes."""
+    program, process = load_program(binary), find_recorded(pid)
+    table = next(one for one in program.variables if one.name == "ngx_processes")
+    element = program.types.strip(program.types[table.type].target)
+    image = next(one for one in process.log().modules if one.build_id == program.build_id)
+    data = process.memory.read(image.base + table.address, table.size)
+    assert element is not None
+    assert element.members[0].name == "pid"
+    ids = {int.from_bytes(data[at : at + 4], "little", signed=True) for at in range(0, table.size, element.size)}
+    return ids - {0, -1}
