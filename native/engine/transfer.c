@@ -295,10 +295,16 @@ static void fix_object(struct mcr_engine *engine, uint32_t index, uint8_t *their
     }
     uint64_t translated = engine->statistics.translated;
     struct conversion conversion = begin(engine, index, theirs);
-    conversion.out = theirs;
+    conversion.out = engine->defers ? mcr_scratch(engine, object->size) : theirs;
     conversion.out_size = object->size;
+    if (!conversion.out)
+        return;
+    if (engine->defers)
+        memcpy(conversion.out, theirs, object->size);
     convert_object(engine, object, &conversion);
-    if (engine->statistics.translated != translated)
+    if (engine->defers)
+        put_in_place(engine, object->address, theirs, conversion.out, object->size);
+    else if (engine->statistics.translated != translated)
         mcr_rewritten(engine, object->address, object->size);
 }
 

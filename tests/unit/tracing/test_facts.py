@@ -14,7 +14,7 @@ from gdb_mcr.model.handler import ActiveMember, ArrayLength, MemoryFact, PointsT
 from gdb_mcr.model.place import Place, Side, Subject
 from gdb_mcr.tracing.policy import Policy
 from tests.support.handler_text import SPAN, Fields, binary, number
-from tests.support.transfer_rig import HEAP, NEW_HEAP, Outcome, Rig
+from tests.support.transfer_rig import GLOBALS, HEAP, NEW_GLOBALS, NEW_HEAP, Outcome, Rig
 from tests.support.type_builder import Types
 
 NODE, GROWN = 16, 32
@@ -241,3 +241,29 @@ def test_an_opaque_pointer_holds_its_target_in_place(scene: Scene) -> None:
     outcome = scene.run(old, new, data, Precision(of_type(old, "p"), precise=False, span=SPAN))
     assert outcome.flags[HEAP + TARGET] & ObjectFlag.IMMUTABLE
     assert words(outcome, 2) == (1, HEAP + TARGET)
+
+
+def test_conditions_read_other_objects_as_o_left_them() -> None:
+    """Each holder's union is decided by the one behind the next, on the way to which pointers change."""
+    scene = Scene(Types(), Types())
+    holders_: list[int] = []
+    for types, node in ((scene.old, scene.old_node), (scene.new, scene.new_node)):
+        union = types.union("u", 8, ("node", 0, types.pointer(node)), ("number", 0, types.long))
+        one = types.reserve()
+        rows = (("next", 0, types.pointer(one)), ("kind", 8, types.long), ("u", 16, union))
+        holders_.append(types.struct("holder", 24, *rows, at=one))
+    old, new = holders_
+    own = Fields(scene.old.table(), old, Side.OLD)
+    kind = own.behind(own.behind(own.load("next"), old).load("next"), old).load("kind")
+    fact = ActiveMember(of_type(old, "u", "node"), binary(kind, "==", number(1, LONG)), SPAN)
+    rig = Rig(scene.old, scene.new, Policy(facts=(fact,)), {old: new, scene.old_node: scene.new_node})
+    rig.variable(0, old, 0, new)
+    rig.variable(64, scene.old.pointer(old), 64, scene.new.pointer(new))
+    first, second, node = rig.chunk(0, 24), rig.chunk(0x40, 24), rig.chunk(TARGET, NODE)
+    struct.pack_into("<QqQ", rig.theirs, 0, first, 1, 0)  # the variable, which N has elsewhere
+    struct.pack_into("<Q", rig.theirs, 64, second)
+    struct.pack_into("<QqQ", rig.heap, 0, GLOBALS, 2, 0)
+    struct.pack_into("<QqQ", rig.heap, 0x40, first, 2, node)
+    outcome = rig.run()
+    assert struct.unpack_from("<QqQ", outcome.heap, 0) == (NEW_GLOBALS, 2, 0)
+    assert struct.unpack_from("<QqQ", outcome.heap, 0x40) == (first, 2, NEW_HEAP)
