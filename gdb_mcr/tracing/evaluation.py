@@ -66,6 +66,8 @@ _FLOATS = {
 }
 _COMPARISONS = (BinaryOperator.EQUAL, BinaryOperator.LESS, BinaryOperator.LESS_EQUAL)
 _SHIFTS = (BinaryOperator.SHIFT_LEFT, BinaryOperator.SHIFT_RIGHT)
+_RING = (BinaryOperator.ADD, BinaryOperator.SUBTRACT, BinaryOperator.MULTIPLY)
+"""What of its operands needs no more bits than its result has."""
 _KEEPS_SIZE = (BinaryOperator.AND, BinaryOperator.OR, BinaryOperator.XOR, BinaryOperator.SHIFT_RIGHT)
 """What leaves integers of its type extended as they were."""
 
@@ -209,10 +211,11 @@ class Evaluator:
         self._writer.emit(StepCode.FLOAT_EQUAL if is_float else StepCode.EQUAL, zero, zero, operand)
         return zero
 
-    def _binary(self, one: Binary) -> int:
+    def _binary(self, one: Binary, *, settles: bool = True) -> int:
         to = self._writer.register()
         mark = self._writer.mark
-        left, right = self.value(one.left), self.value(one.right)
+        operand = self._low_bits if one.operator in _RING else self.value
+        left, right = operand(one.left), operand(one.right)
         kind = one.left.type
         if isinstance(kind, Number) and kind.floating:
             self._writer.emit(_FLOATS[one.operator], to, left, right)
@@ -225,8 +228,16 @@ class Evaluator:
             bits = size_of(kind) * 8 if one.operator in _SHIFTS else 0
             self._writer.emit(_by_sign(_INTEGERS[one.operator], kind), to, left, right, at=bits)
         self._writer.release(mark)
-        self._settle(one, to)
+        if settles:
+            self._settle(one, to)
         return to
+
+    # The value of an operand of which only the bits of its type count: sums of sums are cut to their size once.
+    def _low_bits(self, one: Expression) -> int:
+        is_integer = isinstance(one.type, Number) and not one.type.floating
+        if isinstance(one, Binary) and one.operator in _RING and is_integer:
+            return self._binary(one, settles=False)
+        return self.value(one)
 
     def _compare(self, code: StepCode, kind: ValueType, to: int, left: int, right: int) -> None:
         self._writer.emit(_by_sign(code, kind), to, left, right)
