@@ -31,6 +31,8 @@ from gdb_mcr.runtime_abi import layout
 from gdb_mcr.runtime_abi.control import Control, EarlyPlace, Reader, TablePlace
 from gdb_mcr.units import WORD, Range
 
+_INT = 4  # bytes of array("I")'s items
+
 _Entry = TypeVar("_Entry", bound=ctypes.Structure)
 
 
@@ -78,21 +80,31 @@ def read_allocations(memory: Reader, place: TablePlace) -> tuple[Allocation, ...
 
 def read_threads(memory: Reader, control: Control) -> tuple[ThreadEntry, ...]:
     """All threads that libmcr knows of, ended ones included; index = ThreadEntry.index."""
-    return tuple(
-        ThreadEntry(
-            index=entry.index,
-            tid=entry.tid,
-            creation_id=entry.creation_id,
-            ordinal=entry.ordinal,
-            parent=entry.parent,
-            start_routine=entry.start_routine,
-            handle=entry.handle,
-            wait=WaitKind(entry.wait),
-            waited_once=bool(entry.waited_once),
-            exited=bool(entry.exited),
-            wait_pc=entry.wait_pc,
-        )
-        for entry in _entries(memory, control.threads, layout.Thread)
+    return tuple(map(_thread, _entries(memory, control.threads, layout.Thread)))
+
+
+def read_live_threads(memory: Reader, control: Control) -> tuple[ThreadEntry, ...]:
+    """Those that have not ended. A server with a thread for each connection has thousands of others in the table."""
+    data = read_table(memory, control.threads, layout.Thread)
+    size = ctypes.sizeof(layout.Thread)
+    exited = array("I", data)[layout.Thread.exited.offset // _INT :: size // _INT]
+    live = (index for index, one in enumerate(exited) if not one)
+    return tuple(_thread(layout.Thread.from_buffer_copy(data, size * index)) for index in live)
+
+
+def _thread(entry: layout.Thread) -> ThreadEntry:
+    return ThreadEntry(
+        index=entry.index,
+        tid=entry.tid,
+        creation_id=entry.creation_id,
+        ordinal=entry.ordinal,
+        parent=entry.parent,
+        start_routine=entry.start_routine,
+        handle=entry.handle,
+        wait=WaitKind(entry.wait),
+        waited_once=bool(entry.waited_once),
+        exited=bool(entry.exited),
+        wait_pc=entry.wait_pc,
     )
 
 

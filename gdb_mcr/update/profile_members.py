@@ -18,7 +18,7 @@ from gdb_mcr.proc.execution_counter import COUNTERS_PER_THREAD, ExecutionCounter
 from gdb_mcr.proc.pidfd import Pidfd
 from gdb_mcr.proc.tasks import tasks
 from gdb_mcr.quiescence.observations import SeenLoop, ThreadOrigin, ThreadRecord
-from gdb_mcr.runtime_abi.tables import read_modules, read_operations, read_threads
+from gdb_mcr.runtime_abi.tables import read_live_threads, read_modules, read_operations
 from gdb_mcr.update.code_names import CodeNames
 from gdb_mcr.update.creator_names import find_creators
 from gdb_mcr.update.family import recorded_pids
@@ -95,8 +95,8 @@ class ProfiledProcess:
         return read_operations(self.server.memory, self.server.control())
 
     def entries(self) -> tuple[ThreadEntry, ...]:
-        """libmcr's threads."""
-        return read_threads(self.server.memory, self.server.control())
+        """libmcr's threads that have not ended."""
+        return read_live_threads(self.server.memory, self.server.control())
 
     def look(self, now_s: float, *, is_idle: bool) -> None:
         """All threads as they are now. One that has just ended is looked at no more."""

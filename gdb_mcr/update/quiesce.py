@@ -27,7 +27,7 @@ from gdb_mcr.quiescence.free_riding import avoid_functions, ride_free
 from gdb_mcr.quiescence.stillness import QuiescenceReport, is_quiescent
 from gdb_mcr.runtime_abi.control import clear_hold, held_threads, set_hold
 from gdb_mcr.runtime_abi.layout import Hold
-from gdb_mcr.runtime_abi.tables import read_threads
+from gdb_mcr.runtime_abi.tables import read_live_threads
 from gdb_mcr.update.child_rows import child_tasks, live_children
 from gdb_mcr.update.in_flight import EventsInFlight
 from gdb_mcr.update.judgement import Judgement
@@ -199,7 +199,7 @@ class OldProcessAtRest:
 
     def _entries(self) -> dict[int, ThreadEntry]:
         control = self._process.control()
-        return {one.tid: one for one in read_threads(self._process.memory, control) if not one.exited}
+        return {one.tid: one for one in read_live_threads(self._process.memory, control)}
 
     def _state(self, one: Task, entry: ThreadEntry | None, all_tasks: Mapping[int, Task]) -> TaskState:
         wait = WaitKind(int(entry.wait)) if entry is not None else WaitKind.NONE

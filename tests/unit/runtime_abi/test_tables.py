@@ -11,7 +11,15 @@ from gdb_mcr.errors import RuntimeAbiError
 from gdb_mcr.model.startup_log import AllocationFlag, OperationFlag, OperationKind, WaitKind, fold_stack
 from gdb_mcr.runtime_abi import layout
 from gdb_mcr.runtime_abi.control import clear_hold, describe_error, read_control, set_hold
-from gdb_mcr.runtime_abi.tables import read_early_snapshot, read_facts, read_sites, read_snapshot, read_startup_log
+from gdb_mcr.runtime_abi.tables import (
+    read_early_snapshot,
+    read_facts,
+    read_live_threads,
+    read_sites,
+    read_snapshot,
+    read_startup_log,
+    read_threads,
+)
 from gdb_mcr.units import Range
 from tests.support.fake_server import CONTROL, FakeServer
 
@@ -153,3 +161,14 @@ def test_log_when_read_up_to_an_input_then_it_is_as_it_was_before_it() -> None:
     (only,) = read_startup_log(fake, control, early).allocations
     assert (only.base_address, only.base_size, only.address) == (50, 60, 5)
     assert read_early_snapshot(fake, early).regions == ((Range(start, start + row), 0),)
+
+
+def test_of_many_threads_only_those_are_built_that_have_not_ended() -> None:
+    fake = FakeServer()
+    rows = [layout.Thread(index=i, tid=100 + i, exited=i % 3 != 0, wait=2, wait_pc=i) for i in range(10)]
+    fake.table("threads", rows)
+    fake.seal()
+    control = read_control(fake, CONTROL)
+    everybody = read_threads(fake, control)
+    assert read_live_threads(fake, control) == tuple(one for one in everybody if not one.exited)
+    assert [one.tid for one in read_live_threads(fake, control)] == [100, 103, 106, 109]
