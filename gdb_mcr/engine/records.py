@@ -110,6 +110,7 @@ class ObjectFlag(IntFlag):
     LOOKED_INTO = 1 << 16
     BYTES = 1 << 17
     FOREIGN = 1 << 18
+    TEXT = 1 << 19
 
 
 class EventKind(IntEnum):

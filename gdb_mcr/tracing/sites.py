@@ -54,6 +54,8 @@ class SiteResolver:
             return ObjectFlag(0)
         is_foreign = module.program.build_id in self._libraries or self._is_raw(site)
         flags = ObjectFlag.FOREIGN if is_foreign else ObjectFlag(0)
+        if self._is_raw(site):
+            flags |= ObjectFlag.TEXT
         if self._policy.is_never_library(module.name):
             flags |= ObjectFlag.NEVER
         if self._policy.is_ruled_library(module.name):

@@ -47,6 +47,18 @@ static bool is_number(const struct mcr_engine *engine, const struct mcr_object *
     return !in_tail && !mcr_type_may_point(engine, object->type, inside);
 }
 
+/* Whether the byte lies in an array of characters without an end, the last member of its struct: a buffer. */
+static bool is_in_buffer(const struct mcr_engine *engine, const struct mcr_object *object, uint64_t offset) {
+    const struct mcr_tables *tables = &engine->tables;
+    const struct mcr_type *type = object->type == MCR_NONE ? NULL : &tables->types[object->type];
+    if (!type || type->kind != MCR_TYPE_STRUCT || !type->count || object->pair != MCR_NONE)
+        return false;
+    const struct mcr_member *last = &tables->members[type->first + type->count - 1];
+    const struct mcr_type *array = &tables->types[last->type];
+    bool open_ended = array->kind == MCR_TYPE_ARRAY && array->count == MCR_NONE && array->target != MCR_NONE;
+    return open_ended && tables->types[array->target].size == 1 && offset >= last->offset;
+}
+
 /* O's object whose place in N holds the address. */
 static const struct mcr_object *object_in_new(const struct mcr_engine *engine, uint64_t address, uint64_t *offset) {
     for (uint32_t i = 0; i < engine->pair_count; i++) {
@@ -70,7 +82,7 @@ static void look_at(struct audit *audit, const struct mcr_object *holder, const 
             continue;
         uint64_t at = address + mcr_words_offset(&words), offset = holder ? at - holder->address : 0;
         const struct mcr_object *one = holder ? holder : object_in_new(engine, at, &offset);
-        if (one && is_number(engine, one, offset))
+        if (one && (is_number(engine, one, offset) || is_in_buffer(engine, one, offset)))
             continue;
         if (audit->found < audit->capacity)
             audit->hits[audit->found] = (struct mcr_hit){at, value};
@@ -88,6 +100,9 @@ static bool stays_in_place(const struct mcr_engine *engine, const struct mcr_obj
 /* Dead bytes of what keeps its form stay as they are. */
 static uint64_t bytes_in_use(const struct mcr_engine *engine, const struct mcr_object *object) {
     uint32_t program = mcr_object_program(engine, object);
+    const struct mcr_tables *tables = &engine->tables;
+    if (object->type != MCR_NONE && (tables->type_flags[object->type] & MCR_TYPE_FREE))
+        return tables->types[object->type].size;
     bool keeps_form = program == MCR_NONE || engine->tables.programs[program].identical;
     return keeps_form ? mcr_bytes_in_use(object) : object->size;
 }
@@ -96,7 +111,7 @@ uint64_t mcr_engine_audit(struct mcr_engine *engine, struct mcr_hit *hits, uint6
     struct audit audit = {.engine = engine, .hits = hits, .capacity = capacity};
     for (uint64_t i = 0; i < engine->object_count; i++) {
         const struct mcr_object *object = &engine->objects[i];
-        if (!stays_in_place(engine, object))
+        if (!stays_in_place(engine, object) || mcr_is_text(engine, object))
             continue;
         uint64_t size = object->pair == MCR_NONE ? bytes_in_use(engine, object) : engine->pairs[object->pair].new_size;
         const uint8_t *bytes = mcr_image_at(engine, MCR_IMAGE_THEIRS, object->address, size);

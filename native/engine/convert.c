@@ -439,7 +439,7 @@ void mcr_convert(struct mcr_engine *engine, uint32_t program, struct conversion 
 
 void mcr_convert_opaque(struct mcr_engine *engine, struct conversion *conversion, uint64_t old_offset,
                         uint64_t new_offset, uint64_t length) {
-    struct mcr_op op = {.code = MCR_OP_OPAQUE, .length = UINT32_MAX & ~7u};
+    struct mcr_op op = {.code = conversion->text ? MCR_OP_WORDS : MCR_OP_OPAQUE, .length = UINT32_MAX & ~7u};
     while (length) {
         if (length < op.length)
             op.length = (uint32_t)length;

@@ -171,7 +171,8 @@ enum mcr_object_flag {
     MCR_OBJECT_SUPPOSED = 1 << 15,       /* settled in the round of tracing before: only what settles it again counts */
     MCR_OBJECT_LOOKED_INTO = 1 << 16,    /* untyped, but typed places inside it were followed */
     MCR_OBJECT_BYTES = 1 << 17,          /* a pointer to characters leads to it */
-    MCR_OBJECT_FOREIGN = 1 << 18         /* its site says that it is no struct of the executable's */
+    MCR_OBJECT_FOREIGN = 1 << 18,        /* its site says that it is no struct of the executable's */
+    MCR_OBJECT_TEXT = 1 << 19            /* its site says that it is text */
 };
 #define MCR_OBJECT_KIND_SHIFT 28
 

@@ -80,7 +80,11 @@ struct effect { /* what a scan says of one object */
     uint32_t flags, parent, holder;
 };
 
-struct region_slot; /* find.c */
+struct region_slot; /* trace.c */
+/* Bytes of clients, as far as anyone can tell: no word of it is changed, whatever it looks like. */
+bool mcr_is_text(const struct mcr_engine *engine, const struct mcr_object *object);
+
+/* find.c */
 struct region;
 void mcr_index_free(struct mcr_engine *engine);
 
@@ -182,6 +186,10 @@ bool mcr_grow(struct mcr_engine *engine, void *array, uint64_t *room, uint64_t n
 void mcr_event_add(struct mcr_engine *engine, uint32_t kind, uint32_t object, uint64_t offset, uint64_t detail,
                    uint64_t value);
 uint8_t *mcr_scratch(struct mcr_engine *engine, uint64_t size); /* zeroed, valid until the next call */
+
+/* trace.c */
+/* Bytes of clients, as far as anyone can tell: no word of it is changed, whatever it looks like. */
+bool mcr_is_text(const struct mcr_engine *engine, const struct mcr_object *object);
 
 /* find.c */
 void mcr_index_free(struct mcr_engine *engine);
@@ -320,7 +328,7 @@ struct conversion {
     const uint8_t *ours; /* NULL: nothing of N's there */
     uint8_t *out;
     uint64_t theirs_size, out_size;
-    bool ruled;
+    bool ruled, text;
     uint64_t taken, kept_offset;  /* kept_offset: first field where N's own value stayed, UINT64_MAX none */
     uint64_t all_taken, all_kept; /* pointers counted, too */
 };

@@ -328,11 +328,24 @@ static void trace_precise(struct mcr_engine *engine) {
     settle_ends(engine);
 }
 
+bool mcr_is_text(const struct mcr_engine *engine, const struct mcr_object *object) {
+    bool untyped = (object->flags & MCR_OBJECT_TEXT) && object->type == MCR_NONE;
+    return untyped && (object->site >= engine->tables.site_count || !engine->site_bad[object->site]);
+}
+
+/* A site of text one of whose chunks a typed pointer leads to gives memory for everything. */
+static void check_text(struct mcr_engine *engine, const struct mcr_object *object) {
+    bool typed = (object->flags & MCR_OBJECT_PRECISE) && object->type != MCR_NONE;
+    if ((object->flags & MCR_OBJECT_TEXT) && typed && object->site < engine->tables.site_count)
+        engine->site_bad[object->site] = 1;
+}
+
 /* A site whose type contradicts a precise one anywhere is not believed anywhere. */
 static void check_sites(struct mcr_engine *engine) {
     for (uint64_t i = 0; i < engine->object_count; i++) {
         const struct mcr_object *object = &engine->objects[i];
         uint32_t type = site_type(engine, object);
+        check_text(engine, object);
         if (type == MCR_NONE || !(object->flags & MCR_OBJECT_PRECISE) || object->type == MCR_NONE ||
             (object->flags & MCR_OBJECT_SETTLED))
             continue; /* memory that changes hands says nothing of who allocated it */

@@ -180,10 +180,13 @@ static void convert_elements(struct mcr_engine *engine, const struct mcr_object 
         return; /* what follows is dead, or has no place */
     if (one->tail_program == MCR_NONE) {
         uint64_t length = object->size - from < whole->out_size - to ? object->size - from : whole->out_size - to;
-        if (whole->out == whole->theirs && from == to)
-            mcr_fix_words(engine, whole->out + from, object->address + from, length, whole->ruled);
-        else
+        bool text = whole->text;
+        whole->text |= !whole->ruled; /* what follows a struct without a type of its own: as a rule bytes of clients */
+        if (whole->out != whole->theirs || from != to)
             mcr_convert_opaque(engine, whole, from, to, length);
+        else if (!whole->text)
+            mcr_fix_words(engine, whole->out + from, object->address + from, length, whole->ruled);
+        whole->text = text;
         if (flags & MCR_TYPE_TAIL)
             check_left_over(engine, whole, from + length, object->size);
         return;
@@ -221,7 +224,8 @@ static struct conversion begin(struct mcr_engine *engine, uint32_t index, const 
                                .theirs = theirs,
                                .theirs_size = object->size,
                                .kept_offset = UINT64_MAX,
-                               .ruled = object->flags & MCR_OBJECT_RULED_OWNER};
+                               .ruled = object->flags & MCR_OBJECT_RULED_OWNER,
+                               .text = mcr_is_text(engine, object)};
 }
 
 static void finish_merge(struct mcr_engine *engine, const struct conversion *c) {
@@ -287,6 +291,8 @@ static void move_object(struct mcr_engine *engine, uint32_t index, const uint8_t
 static void fix_object(struct mcr_engine *engine, uint32_t index, uint8_t *theirs) {
     const struct mcr_object *object = &engine->objects[index];
     if (object->type != MCR_NONE && (engine->tables.type_flags[object->type] & MCR_TYPE_PLAIN))
+        return;
+    if (mcr_is_text(engine, object))
         return;
     if (object->type == MCR_NONE) {
         mcr_fix_words(engine, theirs, object->address, mcr_bytes_in_use(object),
