@@ -19,6 +19,7 @@ STARTUP = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta")
 """What start-up makes in every build, in this order."""
 
 _TIMEOUT_S = 10.0
+_START_TIMEOUT_S = 60.0  # `mcr run` analyses a new binary first, and the machine may be busy
 
 
 def build(directory: Path, *options: str) -> Path:
@@ -81,6 +82,6 @@ def running(binary: Path) -> Iterator[tuple[McrServer, int]]:
     """The server under `mcr run`, and its port. It has answered once."""
     port = free_port()
     with McrServer([str(binary), str(port)]) as server:
-        with TableClient(port) as client:
+        with TableClient(port, _START_TIMEOUT_S) as client:
             client.ask("names")
         yield server, port
