@@ -27,6 +27,8 @@ class Role:
     name: ClassVar[str]
     receive_buffer: ClassVar[int | None] = None
     read_ahead: ClassVar[int] = 1 << 16
+    patience: ClassVar[float] = 0.0
+    """Seconds that a server in order may need for an answer."""
 
     def __init__(self, port: int, number: int) -> None:
         self.client = MemcachedClient(port, receive_buffer=self.receive_buffer, read_ahead=self.read_ahead)
@@ -468,6 +470,7 @@ class Watcher(Role):
     """`watch connevents`: the server's log thread, not a worker, writes to this connection."""
 
     name = "watch"
+    patience = 4.0  # the log thread sleeps for up to a second between two looks (logger.c, MAX_LOGGER_SLEEP)
 
     def prepare(self) -> None:
         """Begin to watch, in the first turn."""

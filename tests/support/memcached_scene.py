@@ -110,7 +110,7 @@ class UpdateScene:
         failures = [*self.check_sockets(new_pids)]
         deadline = time.monotonic() + timeout
         for role in self._roles:
-            role.client.set_timeout(max(late, deadline - time.monotonic()))
+            role.client.set_timeout(max(late, role.patience, deadline - time.monotonic()))
             try:
                 role.finish()
             except (ClientFailure, ValueError) as failure:  # ValueError: an answer that is no number where one must be
