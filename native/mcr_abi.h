@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MCR_ABI_VERSION        3u
+#define MCR_ABI_VERSION        4u
 #define MCR_MAGIC              0x006c6f72746e6f63ull /* "control" */
 #define MCR_SETTINGS_MAGIC     0x73676e6974746573ull /* "settings" */
 #define MCR_MODULE_TABLE_MAGIC 0x656c75646f6d726dull /* "mrmodule" */
@@ -236,11 +236,13 @@ enum mcr_hold {
 
 /* OPEN and CLOSE are the controller's, the rest libmcr's. */
 enum mcr_tracker_request {
-    MCR_TRACKER_NONE = 0, /* nothing is asked, or it has been done */
+    MCR_TRACKER_NONE = 0, /* nothing is asked, it has been done, or it could not be done */
     MCR_TRACKER_OPEN = 1,
     MCR_TRACKER_CLOSE = 2,
-    MCR_TRACKER_BUSY = 3
+    MCR_TRACKER_BUSY = 3,
+    MCR_TRACKER_OPENED = 4 /* done; unless CLOSE comes the next wait after MCR_TRACKER_LEASE_MS closes it */
 };
+#define MCR_TRACKER_LEASE_MS 2000 /* many times what a controller takes for its copy */
 
 /* SIGNAL and EVENT are the controller's, the rest libmcr's. */
 enum mcr_unblock_request {

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from gdb_mcr.dwarf.names import NameRow, hash_names
 from gdb_mcr.dwarf.unwind import UnwindRow
 
-ABI_VERSION = 3
+ABI_VERSION = 4
 """MCR_ABI_VERSION."""
 
 MAGIC = 0x656C75646F6D726D

@@ -9,7 +9,7 @@ import ctypes
 from ctypes import c_char, c_int32, c_int64, c_uint8, c_uint16, c_uint32, c_uint64
 from enum import IntEnum, IntFlag
 
-VERSION = 3
+VERSION = 4
 """MCR_ABI_VERSION."""
 
 MAGIC = 0x006C6F72746E6F63
@@ -46,6 +46,7 @@ class TrackerRequest(IntEnum):
     OPEN = 1
     CLOSE = 2
     BUSY = 3
+    OPENED = 4
 
 
 class UnblockRequest(IntEnum):

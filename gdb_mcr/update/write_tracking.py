@@ -37,7 +37,7 @@ def _open(process: RecordedProcess, pidfd: Pidfd) -> WriteTracker:
     finally:
         request_tracker(process.memory, process.control_address, TrackerRequest.CLOSE)
     try:
-        _wait(process)  # N must not inherit it
+        _wait(process, TrackerRequest.NONE)  # N must not inherit it
     except McrError:
         tracker.close()
         raise
@@ -46,17 +46,18 @@ def _open(process: RecordedProcess, pidfd: Pidfd) -> WriteTracker:
 
 def _ask(process: RecordedProcess) -> int:
     request_tracker(process.memory, process.control_address, TrackerRequest.OPEN)
-    descriptor = _wait(process)
+    descriptor = _wait(process, TrackerRequest.OPENED)
     if descriptor < 0:
         raise TargetError(f"the kernel tells process {process.pid} nothing about its writes")
     return descriptor
 
 
-def _wait(process: RecordedProcess) -> int:
+# NONE is always an end: the kernel may have refused.
+def _wait(process: RecordedProcess, done: TrackerRequest) -> int:
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         state, descriptor = tracker_state(process.memory, process.control_address)
-        if state is TrackerRequest.NONE:
+        if state in (done, TrackerRequest.NONE):
             return descriptor
         time.sleep(_LOOK_S)
     raise TargetError(f"no thread of process {process.pid} came to a wait in time")

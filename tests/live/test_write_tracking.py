@@ -15,6 +15,8 @@ from gdb_mcr.errors import TargetError
 from gdb_mcr.proc.descriptors import targets
 from gdb_mcr.proc.pidfd import Pidfd
 from gdb_mcr.proc.write_tracking import WriteTracker
+from gdb_mcr.runtime_abi.control import request_tracker, tracker_state
+from gdb_mcr.runtime_abi.layout import TrackerRequest
 from gdb_mcr.units import PAGE, Range
 from gdb_mcr.update.recorded import find_recorded
 from gdb_mcr.update.write_tracking import track_writes
@@ -91,7 +93,34 @@ def test_server_gives_a_tracker_and_keeps_nothing_of_it() -> None:
             fill(port, 1000)
             assert sum(one.size for one in tracker.written([place], begin_again=False)) >= 1000 * 100
             tracker.close()
+        assert loses_tracker(server.pid)
+
+
+def has_tracker(pid: int) -> bool:
+    return any("userfaultfd" in one for one in targets(pid).values())
+
+
+def loses_tracker(pid: int) -> bool:
+    """Within the time that libmcr gives a controller, and a timer's second."""
+    deadline = time.monotonic() + 10
+    while has_tracker(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return not has_tracker(pid)
+
+
+def test_server_closes_the_tracker_of_a_controller_that_has_died() -> None:
+    port = free_port()
+    with McrServer([str(nearest_server("memcached", OLD).binary), *server_arguments(port)]) as server:
+        wait_until_served(port)
+        process = find_recorded(server.pid)
+        request_tracker(process.memory, process.control_address, TrackerRequest.OPEN)
         deadline = time.monotonic() + 5
-        while any("userfaultfd" in one for one in targets(server.pid).values()) and time.monotonic() < deadline:
+        while tracker_state(process.memory, process.control_address)[0] in (TrackerRequest.OPEN, TrackerRequest.BUSY):
+            assert time.monotonic() < deadline
             time.sleep(0.01)
-        assert not any("userfaultfd" in one for one in targets(server.pid).values())
+        if tracker_state(process.memory, process.control_address)[1] < 0:
+            pytest.skip("it needs Linux 6.7")
+        assert has_tracker(server.pid)
+        assert loses_tracker(server.pid)
+        assert tracker_state(process.memory, process.control_address) == (TrackerRequest.NONE, -1)
+        assert wait_until_served(port)
