@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from gdb_mcr.annotations.claims import Claims, Sources, place_text
 from gdb_mcr.annotations.contents import free_type, not_plain
 from gdb_mcr.annotations.facts import FactChecker, FactStatement
 from gdb_mcr.annotations.handlers import HandlerChecker
-from gdb_mcr.annotations.labels import LACKING, Label
+from gdb_mcr.annotations.labels import Label
 from gdb_mcr.annotations.library import find_library
-from gdb_mcr.annotations.names import Miss, ProgramNames
-from gdb_mcr.annotations.pairs import Pair, variable_text
+from gdb_mcr.annotations.names import Miss
+from gdb_mcr.annotations.pairs import Pair
+from gdb_mcr.annotations.renames import RenameChecker
 from gdb_mcr.annotations.targets import TargetResolver
 from gdb_mcr.annotations.wrong import WrongError
 from gdb_mcr.model.annotation import Annotations, InputRule, LibraryRule, Rule
 from gdb_mcr.model.handler import Handler, MemoryFact, PointsTo, Precision, TaggedPointer
-from gdb_mcr.model.place import Place, Side, Subject
+from gdb_mcr.model.place import Place, Subject
 from gdb_mcr.model.program import Program
 from gdb_mcr.model.statement import (
     Active,
@@ -43,11 +45,7 @@ from gdb_mcr.model.statement import (
     TypeName,
     Use,
 )
-from gdb_mcr.model.written import FieldPath
 from gdb_mcr.source import Problem, Span, did_you_mean
-
-Sources = Mapping[str, Sequence[str]]
-"""The lines of each file, for messages."""
 
 
 class Checker:
@@ -58,11 +56,9 @@ class Checker:
 
     def __init__(self, old: Program, new: Program, sources: Sources, *, lenient: bool = False) -> None:
         self._pair = Pair(old, new)
-        self._sources = sources
-        self._lenient = lenient
         self._targets = TargetResolver(self._pair)
-        self._taken: dict[tuple[object, ...], tuple[str, Span]] = {}
-        self.problems: list[Problem] = []
+        self._claims = Claims(sources, lenient=lenient)
+        self._renames = RenameChecker(self._pair, self._claims)
         self._rules: list[Rule] = []
         self._libraries: list[LibraryRule] = []
         self._never_types: list[str] = []
@@ -72,22 +68,27 @@ class Checker:
         self._checked_handlers: list[Handler] = []
         self._facts: list[MemoryFact] = []
         self._library_path: Path | None = None
-        self._handlers = HandlerChecker(self._pair, self._targets, self._wrong)
+        self._handlers = HandlerChecker(self._pair, self._targets, self._claims.wrong)
         self._fact_checker = FactChecker(self._pair, self._targets, self._handlers)
         self._inputs: list[InputRule] = []
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What is wrong with the statements that were checked."""
+        return self._claims.problems
 
     def check(self, statements: Sequence[Statement]) -> Annotations:
         """What the statements mean. `problems` then has what is wrong; the answer leaves that out."""
         for one in statements:
             if isinstance(one, RenameType):
-                self._rename_type(one)
+                self._renames.type(one)
             elif isinstance(one, RenameVariable):
-                self._rename_variable(one)
+                self._renames.variable(one)
             elif isinstance(one, Use):
                 self._use(one)
         for one in statements:
             if isinstance(one, RenameField):
-                self._rename_field(one)
+                self._renames.field(one)
             elif isinstance(one, FreeType):
                 self._free(one)
         for one in statements:
@@ -142,56 +143,11 @@ class Checker:
             inputs=tuple(self._inputs),
         )
 
-    def _rename_type(self, one: RenameType) -> None:
-        old = self._found(self._pair.old.type(one.old), one.old.span, self._also(one.old, self._pair.new))
-        new = self._found(self._pair.new.type(one.new), one.new.span, self._also(one.new, self._pair.old))
-        if old is None or new is None:
-            return
-        place = Place(Subject.TYPE, one.old.name, old, new, (), ())
-        if self._takes(one, (Subject.TYPE, old), str(new)) and self._takes(one, ("new", Subject.TYPE, new), str(old)):
-            self._pair.renames.types[old] = place
-
-    def _rename_variable(self, one: RenameVariable) -> None:
-        is_new = bool(self._pair.new.variables(one.old))
-        is_old = bool(self._pair.old.variables(one.new))
-        old = self._found(self._pair.old.variable(one.old), one.old.span, is_new)
-        new = self._found(self._pair.new.variable(one.new), one.new.span, is_old)
-        if old is None or new is None:
-            return
-        place = Place(Subject.VARIABLE, variable_text(one.old), old, new, (), ())
-        key = (Subject.VARIABLE, old)
-        if self._takes(one, key, str(new)) and self._takes(one, ("new", Subject.VARIABLE, new), str(old)):
-            self._pair.renames.variables[old] = place
-
-    def _rename_field(self, one: RenameField) -> None:
-        old = self._found(self._pair.old.type(one.type), one.type.span, self._also(one.type, self._pair.new))
-        if old is None:
-            return
-        new = self._pair.new_type(old)
-        if new is None:
-            message = f"the new program has no type `{one.type}`"
-            self._problem(Label.UNKNOWN_TYPE, one.type.span, message, "if it was renamed, `rename type` says so")
-            return
-        if self._has_fields(Side.OLD, old, one.old, new) and self._has_fields(Side.NEW, new, one.new, old):
-            old_path, new_path = _names(one.old), _names(one.new)
-            name = self._pair.old.program.types[old].name or one.type.name
-            place = Place(Subject.TYPE, name, old, new, old_path, new_path)
-            new_key = ("new", new, new_path)
-            if self._takes(one, (old, old_path), str(new_key)) and self._takes(one, new_key, str((old, old_path))):
-                self._pair.renames.fields[old, old_path] = place
-
-    def _has_fields(self, side: Side, start: int, path: FieldPath, other: int) -> bool:
-        here, there = (self._pair.old, self._pair.new) if side is Side.OLD else (self._pair.new, self._pair.old)
-        walk = here.walk(start, _names(path))
-        if not isinstance(walk, Miss):
-            return True
-        elsewhere = not isinstance(there.walk(other, _names(path)), Miss)
-        self._found(walk, path[walk.step].span, elsewhere)
-        return False
-
     def _treat(self, one: Treat) -> None:
         place = self._place(one.target, lambda place: self._targets.fits(one.treatment, place))
-        if place is not None and self._takes(one, (place.subject, place.old, place.old_path), one.treatment.value):
+        if place is not None and self._claims.take(
+            one, (place.subject, place.old, place.old_path), one.treatment.value
+        ):
             self._contradicts_rename(one, place)
             self._rules.append(Rule(one.treatment, place, one.span))
 
@@ -199,11 +155,11 @@ class Checker:
         try:
             library = find_library(one)
         except WrongError as wrong:
-            self._wrong(wrong)
+            self._claims.wrong(wrong)
             # What it would have is not known.
             self._handlers.functions = None
             return
-        if self._takes(one, ("use",), str(library.path)):
+        if self._claims.take(one, ("use",), str(library.path)):
             self._library_path, self._handlers.functions = library.path, library.functions
 
     def _fact(self, one: FactStatement) -> None:
@@ -211,11 +167,11 @@ class Checker:
         try:
             fact = self._fact_checker.check(one)
         except WrongError as wrong:
-            self._wrong(wrong)
+            self._claims.wrong(wrong)
             return
         place = fact.place
         kind = "precision" if isinstance(fact, Precision) else word
-        if self._takes(one, (kind, place.subject, place.old, place.old_path), str(one)):
+        if self._claims.take(one, (kind, place.subject, place.old, place.old_path), str(one)):
             self._facts.append(fact)
 
     def _handler(self, one: Transfer) -> None:
@@ -223,10 +179,10 @@ class Checker:
         if handler is None:
             return
         place = handler.place
-        other = self._taken.setdefault(("handler", place.subject, place.old), ("", one.span))
-        if other[1] != one.span:
-            message = f"`{place.name}` has a handler already, in {_where(other[1], one.span)}"
-            self._problem(Label.OVERLAP, one.subject.span, message, "write all steps into one")
+        other = self._claims.first(("handler", place.subject, place.old), one.span)
+        if other != one.span:
+            message = f"`{place.name}` has a handler already, in {place_text(other, one.span)}"
+            self._claims.problem(Label.OVERLAP, one.subject.span, message, "write all steps into one")
             return
         self._checked_handlers.append(handler)
 
@@ -242,69 +198,74 @@ class Checker:
     def _check_overlaps(self) -> None:
         renames = self._pair.renames.fields.values()
         said = [(one.place, one.span) for one in self._rules]
-        said += [(place, self._taken[place.old, place.old_path][1]) for place in renames]
+        said += [(place, span) for place in renames if (span := self._claims.where((place.old, place.old_path)))]
         for handler in self._checked_handlers:
             for place, span in said:
                 same = (place.subject, place.new) == (handler.place.subject, handler.place.new)
                 if same and place.new_path and any(_overlap(place.new_path, path) for path in handler.writes):
                     field = ".".join(place.new_path)
-                    message = f"the handler of `{handler.place.name}` in {_where(handler.span, span)} stores `{field}`"
-                    self._problem(Label.OVERLAP, span, message, "delete this statement, or the step of the handler")
-
-    def _wrong(self, wrong: WrongError) -> None:
-        self._problem(wrong.label, wrong.span, wrong.message, wrong.hint)
+                    message = (
+                        f"the handler of `{handler.place.name}` in {place_text(handler.span, span)} stores `{field}`"
+                    )
+                    self._claims.problem(
+                        Label.OVERLAP, span, message, "delete this statement, or the step of the handler"
+                    )
 
     # A target that is there and that `unfit` has nothing against.
     def _place(self, target: Target, unfit: Callable[[Place], Miss | None]) -> Place | None:
         place = self._targets.resolve(target)
         if not isinstance(place, Place):
-            self._found(place.miss, place.span, on_the_other_side=False)
+            self._claims.found(place.miss, place.span, on_the_other_side=False)
             return None
         miss = unfit(place)
-        self._found(miss, target.span, on_the_other_side=False)
+        self._claims.found(miss, target.span, on_the_other_side=False)
         return place if miss is None else None
 
     def _plain(self, one: PlainBytes) -> None:
         place = self._place(one.target, lambda place: not_plain(self._pair, place))
-        if place is not None and self._takes(one, ("bytes", place.subject, place.old, place.old_path), "bytes"):
+        if place is not None and self._claims.take(one, ("bytes", place.subject, place.old, place.old_path), "bytes"):
             self._plain_pointers.append(place)
 
     def _free(self, one: FreeType) -> None:
-        old = self._found(free_type(self._pair.old, one.type), one.type.span, self._also(one.type, self._pair.new))
-        if old is not None and self._takes(one, ("free", old), "free"):
+        old = self._claims.found(
+            free_type(self._pair.old, one.type), one.type.span, bool(self._pair.new.types(one.type))
+        )
+        if old is not None and self._claims.take(one, ("free", old), "free"):
             self._free_types.append(old)
 
     def _input(self, one: InputFile) -> None:
         if not one.pattern or one.pattern.endswith("/"):
-            self._problem(Label.BAD_PATTERN, one.span, f'"{one.pattern}" names no file')
-        elif self._takes(one, ("input", one.pattern), one.state.value):
+            self._claims.problem(Label.BAD_PATTERN, one.span, f'"{one.pattern}" names no file')
+        elif self._claims.take(one, ("input", one.pattern), one.state.value):
             self._inputs.append(InputRule(one.pattern, one.state))
 
     def _never_type(self, one: NeverMergeType) -> None:
         if not self._some_type(one.type):
             return
-        free = [self._taken[key][1] for old in self._pair.old.types(one.type) if (key := ("free", old)) in self._taken]
+        free = [span for old in self._pair.old.types(one.type) if (span := self._claims.where(("free", old)))]
         if free:
-            message = f"objects of `{one.type}` are free memory in {_where(free[0], one.span)}"
+            message = f"objects of `{one.type}` are free memory in {place_text(free[0], one.span)}"
             hint = "free memory of the old server has nothing to merge; delete one of the two"
-            self._problem(Label.CONTRADICTION, one.span, message, hint)
+            self._claims.problem(Label.CONTRADICTION, one.span, message, hint)
         else:
             self._never_types.append(one.type.name)
 
     # A field that got a new name has a home; dropping it as well cannot be meant.
     def _contradicts_rename(self, one: Treat, place: Place) -> None:
         if one.treatment is Treatment.DROP and place.subject is Subject.TYPE:
-            taken = self._taken.get((place.old, place.old_path))
+            taken = self._claims.where((place.old, place.old_path))
             if taken is not None:
-                message = f"`{place.key}` was renamed in {_where(taken[1], one.span)}"
-                self._problem(Label.CONTRADICTION, one.span, message, "`keep new` leaves it as the new program starts")
+                message = f"`{place.key}` was renamed in {place_text(taken, one.span)}"
+                self._claims.problem(
+                    Label.CONTRADICTION, one.span, message, "`keep new` leaves it as the new program starts"
+                )
 
     def _some_type(self, wanted: TypeName) -> bool:
         names = (self._pair.old, self._pair.new)
         if any(one.has_type_name(wanted.name) for one in names):
             return True
         hint = did_you_mean(wanted.name, {name for one in names for name in one.any_names()})
-        self._problem(Label.UNKNOWN_TYPE, wanted.span, f"neither program has a type `{wanted}`", hint)
+        self._claims.problem(Label.UNKNOWN_TYPE, wanted.span, f"neither program has a type `{wanted}`", hint)
         return False
 
     def _library(self, one: LibraryPointsTo) -> None:
@@ -317,51 +278,8 @@ class Checker:
         if pattern and "/" not in pattern:
             return True
         message = f'"{pattern}" matches no library' if pattern else "this pattern is empty"
-        self._problem(Label.BAD_PATTERN, span, message, 'give a file name without directories: "libc.so*"')
+        self._claims.problem(Label.BAD_PATTERN, span, message, 'give a file name without directories: "libc.so*"')
         return False
-
-    @staticmethod
-    def _also(wanted: TypeName, other: ProgramNames) -> bool:
-        return bool(other.types(wanted))
-
-    # Reports a miss; `on_the_other_side`: the other program has what this one lacks.
-    def _found(self, found: int | Miss | object, span: Span, on_the_other_side: bool) -> int | None:
-        if isinstance(found, int):
-            return found
-        if isinstance(found, Miss):
-            if on_the_other_side and found.label in LACKING:
-                hint = "old names stand on the left and in targets, new names behind `->`"
-                self._problem(Label.WRONG_SIDE, span, f"{found.message}; only the other one has it", hint)
-            else:
-                self._problem(found.label, span, found.message, found.hint)
-        return None
-
-    # False, with a problem, if another statement already says something about `key`.
-    def _takes(self, one: Statement, key: tuple[object, ...], says: str) -> bool:
-        before = self._taken.setdefault(key, (says, one.span))
-        if before[1] == one.span:
-            return True
-        where = _where(before[1], one.span)
-        if before[0] == says:
-            self._problem(Label.DUPLICATE, one.span, f"this was said in {where}", "delete one of the two")
-        else:
-            self._problem(Label.CONTRADICTION, one.span, f"this contradicts {where}", "delete one of the two")
-        return False
-
-    def _problem(self, label: Label, span: Span, message: str, hint: str = "") -> None:
-        if self._lenient and label in LACKING:
-            return
-        lines = self._sources.get(span.file, ())
-        source = lines[span.line - 1] if 0 < span.line <= len(lines) else ""
-        self.problems.append(Problem(label.value, span, message, hint, source))
-
-
-def _names(path: FieldPath) -> tuple[str, ...]:
-    return tuple(one.name for one in path)
-
-
-def _where(span: Span, seen_from: Span) -> str:
-    return f"line {span.line}" if span.file == seen_from.file else f"{span.file}:{span.line}"
 
 
 def _overlap(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
