@@ -1,4 +1,4 @@
-"""The work of `scripts/campaign-redis`: large redis servers are updated; each key and client is looked at afterwards."""
+"""The work of `scripts/campaign-redis`: large redis servers are updated; every key and client is checked afterwards."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ PAIRS = {
 }
 STARTS = {
     "written": (False, False),
-    "written, saved": (False, True),
+    "written-saved": (False, True),
     "loaded": (True, False),
-    "loaded, saved": (True, True),
+    "loaded-saved": (True, True),
 }
 SHOWN = ("objects", "objects_typed", "pointers", "likely_pointers", "objects_immutable", "bytes_state", "bytes_copied")
 
