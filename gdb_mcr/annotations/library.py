@@ -42,8 +42,8 @@ def find_library(one: Use) -> HandlerLibrary:
         with path.open("rb") as stream:
             _check_owner(one, os.fstat(stream.fileno()))
             content = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        message = f"cannot read {path}: {error.strerror}"
+    except (OSError, ValueError) as error:  # ValueError: a null byte
+        message = f"cannot read {path}: {getattr(error, 'strerror', error)}"
         raise WrongError(Label.BAD_LIBRARY, one.span, message, "it is looked for beside this file") from error
     try:
         return HandlerLibrary(path.resolve(), _functions(content))

@@ -122,6 +122,7 @@ def test_what_is_no_library_is_refused(directory: Path, content: bytes) -> None:
 def test_what_is_not_there_is_refused(directory: Path) -> None:
     assert labels(directory, 'use "nothing.so";') == ["bad-library"]
     assert labels(directory, 'use ".";') == ["bad-library"]
+    assert labels(directory, 'use "a\0b.so";') == ["bad-library"]
 
 
 @pytest.mark.parametrize("kept", range(64, 4096, 512))
