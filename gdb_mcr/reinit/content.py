@@ -11,6 +11,7 @@ import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from gdb_mcr.model.startup_log import Allocation
 from gdb_mcr.reinit.alignment import Content
@@ -33,14 +34,31 @@ ReadBytes = Callable[[int, int], bytes | None]
 """(address, size) to the bytes there, fewer at a mapping's end, None if there are none."""
 
 
+@dataclass(frozen=True, slots=True)
+class TextField:
+    """The text by which an allocation of a type with two layouts is known: `size` bytes at `offset`, 0 = none."""
+
+    offset: int
+    size: int
+    is_pointer: bool = False
+
+
 class ContentReader:
     """Reads contents of one side.
 
     :param read: gives its memory at the end of its start-up, as far as texts count there.
     :param mapped: where a word may lead to although no text counts there: code, variables.
+    :param text_field: of an allocation whose type has another layout on the other side; None = compare its bytes.
     """
 
-    def __init__(self, allocations: Iterable[Allocation], read: ReadBytes, mapped: Sequence[Range] = ()) -> None:
+    def __init__(
+        self,
+        allocations: Iterable[Allocation],
+        read: ReadBytes,
+        mapped: Sequence[Range] = (),
+        text_field: Callable[[Allocation], TextField | None] = lambda _: None,
+    ) -> None:
+        self._text_field = text_field
         self._sizes = {one.base_address: one.base_size for one in allocations if one.base_size}
         self._read = read
         self._mapped = mapped
@@ -48,6 +66,9 @@ class ContentReader:
 
     def content(self, allocation: Allocation) -> Content:
         """As `alignment.LogSide.content` wants it."""
+        field = self._text_field(allocation)
+        if field is not None:
+            return Content(None, self._field_text(allocation, field))
         data = self._own_bytes(allocation.base_address)
         if not data:
             return Content()
@@ -64,6 +85,12 @@ class ContentReader:
         if len(word) != WORD or not _LOWEST <= value < _HIGHEST:
             return False
         return any(value in one for one in self._mapped) or bool(self._read(value, 1))
+
+    def _field_text(self, allocation: Allocation, field: TextField) -> bytes | None:
+        data = self._read(allocation.base_address + field.offset, field.size) if field.size else None
+        if not data:
+            return None
+        return self._text_at(int.from_bytes(data, "little")) if field.is_pointer else _leading_text(data)
 
     def _own_bytes(self, address: int) -> bytes:
         return self._read(address, min(self._sizes.get(address, 0), MAX_BYTES)) or b""

@@ -29,6 +29,9 @@ from gdb_mcr.tracing.standpoint import At
 from gdb_mcr.tracing.tails import open_array, tail_starts
 from gdb_mcr.units import WORD
 
+CHANGED_UNION = "a union whose alternatives changed"
+"""Why a DroppedField is one that annotations about the member in use would settle."""
+
 
 @dataclass(frozen=True, slots=True)
 class DroppedField:
@@ -389,7 +392,7 @@ class ProgramCompiler:
             for leaf in union_leaves(self._old, old):
                 self._leaf(leaf, replace(at, old=at.old + leaf.offset, new=at.new + leaf.offset))
         elif not at.handled.reads and not at.handled.writes:
-            self._drop(at, old.size, "a union whose alternatives changed")
+            self._drop(at, old.size, CHANGED_UNION)
 
     # A union of which annotations tell the member that is in use; if it is none, its bytes are opaque.
     def _choice(self, old: DataType, new: DataType, at: At) -> None:

@@ -192,9 +192,12 @@ class Explainer:
 
     def way_in(self, index: int) -> Place | None:
         """The word of an object's parent by which tracing came to it."""
-        parent = self._transfer.tracer.objects()[index].parent
-        offset = self._pointer(parent, index) if parent != NONE else None
-        return Place(parent, offset) if offset is not None else None
+        return self.word_to(self._transfer.tracer.objects()[index].parent, index)
+
+    def word_to(self, holder: int, index: int) -> Place | None:
+        """The first word of `holder`, which may be NONE, that leads to an object."""
+        offset = self._pointer(holder, index) if holder != NONE else None
+        return Place(holder, offset) if offset is not None else None
 
     def _pointer(self, parent: int, child: int) -> int | None:
         objects = self._transfer.tracer.objects()

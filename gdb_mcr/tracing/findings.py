@@ -8,8 +8,9 @@ from gdb_mcr.engine.handler_records import HandlerFailure
 from gdb_mcr.engine.records import NONE, Event, EventKind, ObjectKind
 from gdb_mcr.model.finding import Finding
 from gdb_mcr.model.layout import describe
+from gdb_mcr.tracing.conversion import CHANGED_UNION
 from gdb_mcr.tracing.explain import Explainer, Place, first_words
-from gdb_mcr.tracing.settling import free_statement, plain_statement
+from gdb_mcr.tracing.settling import free_statement, plain_statement, points_statement
 from gdb_mcr.tracing.transfer import StateTransfer
 
 MAX_FIELDS = 4
@@ -107,6 +108,8 @@ class FindingWriter:
             f"{dropped.reason}"
         )
         settle = f"rename {dropped.path} -> NEW;\ndrop {dropped.path};"
+        if dropped.reason == CHANGED_UNION:
+            settle = f"active {dropped.path}.MEMBER when EXPRESSION;\ndrop {dropped.path};"
         return Finding(f"R2:{dropped.path}", "R2", True, text, self._path(event.object), settle)
 
     def _lost_pointer(self, event: Event) -> Finding:
@@ -171,9 +174,15 @@ class FindingWriter:
         holder = self._explain.name(event.detail) if event.detail != NONE else "an untyped word"
         must = "move" if event.value else "change its layout"
         text = f"{name} must {must}, but {holder} may hold a pointer to it in untyped memory"
-        settle = self._settle(event.detail) if event.detail != NONE else ""
+        settle = "\n".join(filter(None, self._ways_to_free(event.object, event.detail))) if event.detail != NONE else ""
         subject = self._explain.short_name(event.object)
         return Finding(f"R5:{subject}", "R5", True, text, self._path(event.object), settle)
+
+    # The word that holds it is a pointer, or the holder has none.
+    def _ways_to_free(self, index: int, holder: int) -> tuple[str, ...]:
+        types, place = self._transfer.old.executable.program.types, self._explain.word_to(holder, index)
+        target = types.strip(self._explain.type_index(self._transfer.tracer.objects()[index]))
+        return points_statement(self._explain, types, place, target), self._settle(holder)
 
     def _out_of_range(self, event: Event) -> Finding:
         field = self._field(event)
@@ -195,8 +204,11 @@ class FindingWriter:
         else:
             why = f"a pointer to it leads into {where}, whose type is not known"
         text = f"{changed} has another layout in the new build, and {why}"
-        name = changed.rpartition(" ")[2]
-        return Finding(f"R1:{name}", "R1", True, text, self._path(event.object), self._settle(event.object))
+        name, types = changed.rpartition(" ")[2], self._transfer.old.executable.program.types
+        target = types.strip(self._transfer.shapes.source[event.detail])
+        points = points_statement(self._explain, types, self._explain.way_in(event.object), target)
+        settle = "\n".join(filter(None, (points, self._settle(event.object))))
+        return Finding(f"R1:{name}", "R1", True, text, self._path(event.object), settle)
 
     def _unknown_enum(self, event: Event) -> Finding:
         text = f"{self._field(event)} has the value {event.value}, which is no constant of its enum in both builds"

@@ -8,6 +8,7 @@ from typing import Protocol
 from gdb_mcr.model.datatype import DataType, TypeKind, TypeTable
 from gdb_mcr.model.layout import element, flat_members, holds_pointers
 from gdb_mcr.tracing.explain import Place
+from gdb_mcr.units import WORD
 
 MAX_LINKS = 2
 """Pointers in an object that does no more than link free chunks: to the next one, and to the one before."""
@@ -29,8 +30,25 @@ def plain_statement(fields: Fields, types: TypeTable, index: int) -> str:
         return ""
     if _is_code(types, pointer) or holds_pointers(types, pointer.target):
         return ""
+    name = _field_name(fields, place)
+    return f"bytes {name};" if name else ""
+
+
+def points_statement(fields: Fields, types: TypeTable, place: Place | None, target: DataType | None) -> str:
+    """`points cache.first to struct item;` for a void pointer or an integer at `place` that leads to one; else ""."""
+    holder = fields.field_type(place) if place is not None else None
+    if place is None or holder is None or target is None or not target.name:
+        return ""
+    is_void = holder.kind is TypeKind.POINTER and types.strip(holder.target) is None
+    if not is_void and not (holder.kind is TypeKind.INTEGER and holder.size == WORD):
+        return ""
+    name = _field_name(fields, place)
+    return f"points {name} to {target.kind.value} {target.name};" if name else ""
+
+
+def _field_name(fields: Fields, place: Place) -> str:
     name = re.sub(r"\[\d+\]", "", fields.short_field(place))
-    return f"bytes {name};" if re.fullmatch(r"[A-Za-z_]\w*((::|\.)[A-Za-z_]\w*)*", name, re.ASCII) else ""
+    return name if re.fullmatch(r"[A-Za-z_]\w*((::|\.)[A-Za-z_]\w*)*", name, re.ASCII) else ""
 
 
 def free_statement(types: TypeTable, *indices: int) -> str:

@@ -5,8 +5,8 @@ Source: DESIGN section 6, "Placement".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Hashable, Iterator
+from dataclasses import dataclass, replace
 
 from gdb_mcr.model.layout import LayoutComparer
 from gdb_mcr.model.match import Match
@@ -19,7 +19,8 @@ from gdb_mcr.reinit.holders import Holder, HolderSide, pair_by_holders
 from gdb_mcr.reinit.plan import make_plan
 from gdb_mcr.runtime_abi.settings import spans_for_plan
 from gdb_mcr.update.recorded import RecordedProcess
-from gdb_mcr.update.side_view import ModuleLoader, SideView, view_side
+from gdb_mcr.update.side_view import ModuleLoader, SideView, key_of, view_side
+from gdb_mcr.update.type_twins import find_twins
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +59,18 @@ def study(process: RecordedProcess, view: SideView, program: Program, match: Mat
     """
     mine = view_side(process.memory, process.control_address, program, loader)
     base, live = view.base_memory(), mine.live_memory()
-    ours = mine.log_side(mine.content(live))
-    alignment = align(view.log_side(view.content(base)), ours)
+    twins = find_twins(view.executable.program, program, match, key_of)
+    ours = mine.log_side(mine.content(live, twins.new_text))
+    theirs = view.log_side(view.content(base, twins.old_text))
+    alignment = align(replace(theirs, type_key=twins.key_in_new(theirs.type_key)), ours)
     # Elements of one loop are not each other's only because one place holds both.
     old_unsure = {seq for one in alignment.uncertain for seq in one.old}
     new_unsure = {seq for one in alignment.uncertain for seq in one.new}
     more = pair_by_holders(
-        _holder_side(view, base, lambda one: (one.base_address, one.base_size), old_unsure),
-        _holder_side(mine, live, lambda one: (one.address, 0 if one.is_freed else one.size), new_unsure),
+        _holder_side(view, base, lambda one: (one.base_address, one.base_size), old_unsure, twins.old_text),
+        _holder_side(
+            mine, live, lambda one: (one.address, 0 if one.is_freed else one.size), new_unsure, twins.new_text
+        ),
         alignment.old_of,
         _variable_holders(view, mine, match),
     )
@@ -79,12 +84,19 @@ def place(view: SideView, rehearsal: Rehearsal) -> Placement:
 
 
 def _holder_side(
-    view: SideView, memory: PiecewiseMemory, extent: Callable[[Allocation], tuple[int, int]], left_out: Container[int]
+    view: SideView,
+    memory: PiecewiseMemory,
+    extent: Callable[[Allocation], tuple[int, int]],
+    left_out: Container[int],
+    changed: Container[Hashable],
 ) -> HolderSide:
+    type_key = view.type_key()
     return HolderSide(
         {one.seq: one for one in view.log.allocations if extent(one)[1] and one.seq not in left_out},
         lambda one: extent(one)[0],
-        lambda one: extent(one)[1],
+        lambda one: (
+            0 if type_key(one) in changed else extent(one)[1]
+        ),  # its words mean something else on the other side
         view.origin_key(),
         memory.read,
     )

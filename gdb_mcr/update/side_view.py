@@ -13,10 +13,11 @@ from gdb_mcr.engine.process_memory import TransferError
 from gdb_mcr.engine.tracer import EngineError
 from gdb_mcr.errors import AnalysisError, UpdateFailed
 from gdb_mcr.model.annotation import InputRule
+from gdb_mcr.model.datatype import DataType
 from gdb_mcr.model.program import Program
 from gdb_mcr.model.startup_log import Allocation, LoggedOperation, ModuleEntry, OperationKind, StartupLog
 from gdb_mcr.reinit.alignment import Content, LogSide
-from gdb_mcr.reinit.content import ContentReader, PiecewiseMemory
+from gdb_mcr.reinit.content import ContentReader, PiecewiseMemory, TextField
 from gdb_mcr.reinit.plan import LiveChunks
 from gdb_mcr.runtime_abi.control import Control, Reader, read_control
 from gdb_mcr.runtime_abi.heap import HeapDamaged, HeapImage, read_heap, used_spans
@@ -32,6 +33,8 @@ MAP_ANONYMOUS = 0x20
 MAP_PRIVATE = 0x2
 PROT_WRITE = 0x2
 
+
+_NO_FIELDS: Mapping[Hashable, TextField] = {}
 
 READS = 20
 """Times that the heap's tables are read until they fit each other."""
@@ -100,7 +103,7 @@ class SideView:
         return LogSide(
             self.log.allocations,
             self.log.threads,
-            self._type_key(),
+            self.type_key(),
             content.content if content is not None else _no_content,
         )
 
@@ -115,16 +118,21 @@ class SideView:
         ranges = [*heap_ranges(self.heap), *writable_areas(self.executable)]
         return PiecewiseMemory([(place, self.memory.read(place.start, place.size)) for place in ranges])
 
-    def content(self, writable: PiecewiseMemory) -> ContentReader:
+    def content(
+        self, writable: PiecewiseMemory, text_fields: Mapping[Hashable, TextField] = _NO_FIELDS
+    ) -> ContentReader:
         """The contents of start-up allocations in `writable`, with the texts that they point to.
+
+        :param text_fields: by the key of a type with another layout on the other side: what its objects are known by.
 
         Texts count on the heap and in constants only: what stands in variables differs from start to start.
         """
-        constants, heap = _constants(self.memory, self.executable), self.control.window
+        constants, heap, type_key = _constants(self.memory, self.executable), self.control.window, self.type_key()
         return ContentReader(
             self.log.allocations,
             lambda at, size: (writable if at in heap else constants).read(at, size),
             [heap, *(module.range for module in self.modules)],
+            lambda one: text_fields.get(type_key(one)),
         )
 
     def origin_key(self) -> Callable[[Allocation], Hashable]:
@@ -132,7 +140,8 @@ class SideView:
         resolver = SiteResolver(self.side(), Policy())
         return self._by_site(lambda site: _site_type(resolver, site) or _library_place(resolver, site))
 
-    def _type_key(self) -> Callable[[Allocation], Hashable]:
+    def type_key(self) -> Callable[[Allocation], Hashable]:
+        """The type that it was allocated as, by name and file; None = unknown."""
         resolver = SiteResolver(self.side(), Policy())
         return self._by_site(lambda site: _site_type(resolver, site))
 
@@ -260,7 +269,12 @@ def _site_type(resolver: SiteResolver, site: Site) -> Hashable:
         return None
     module, known = found
     one = module.program.types.strip(known.type)
-    return (one.kind, one.name, one.decl_file.rpartition("/")[2]) if one is not None and one.name else None
+    return key_of(one) if one is not None else None
+
+
+def key_of(one: DataType) -> Hashable:
+    """A type by what it has in all builds; None = it has no name."""
+    return (one.kind, one.name, one.decl_file.rpartition("/")[2]) if one.name else None
 
 
 def _constants(memory: Reader, module: LoadedModule) -> PiecewiseMemory:

@@ -3,6 +3,7 @@
  * which may be the start of what stands behind it, and pointers that carry a tag in their lowest bits.
  */
 #include "internal.h"
+#include <stdlib.h>
 
 uint64_t mcr_tag(const struct mcr_engine *engine, uint64_t value, uint32_t type) {
     return type == MCR_NONE ? 0 : value & (engine->tables.types[type].alignment - 1ull);
@@ -36,6 +37,40 @@ bool mcr_may_be_end(const struct mcr_engine *engine, uint32_t object, uint32_t t
         return false;
     bool unknown = before->type == MCR_NONE && object_kind(before) == MCR_OBJECT_CHUNK;
     return unknown || ends_with(engine, before, type);
+}
+
+static int compare_ends(const void *left, const void *right) {
+    const struct end *a = left, *b = right;
+    return a->object != b->object ? (a->object < b->object ? -1 : 1) : 0;
+}
+
+/* Whether a pointer that is not settled says that the object is of this type. */
+static bool is_pending(const struct mcr_engine *engine, uint32_t object, uint32_t type) {
+    uint64_t low = 0, high = engine->end_count;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (engine->ends[middle].object < object)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < engine->end_count && engine->ends[low].object == object; low++)
+        if (engine->ends[low].type == type)
+            return true;
+    return false;
+}
+
+void mcr_find_disputes(struct mcr_engine *engine) {
+    struct end *ends = engine->ends;
+    qsort(ends, engine->end_count, sizeof *ends, compare_ends);
+    for (uint64_t first = 0, next; first < engine->end_count; first = next) {
+        bool disputed = false;
+        for (next = first; next < engine->end_count && ends[next].object == ends[first].object; next++)
+            disputed |= ends[next].type != ends[first].type;
+        for (uint64_t i = first; i < next; i++)
+            ends[i].disputed = disputed || ends_with(engine, &engine->objects[ends[i].object - 1], ends[i].type) ||
+                               is_pending(engine, ends[i].object - 1, ends[i].type);
+    }
 }
 
 bool mcr_is_end(const struct mcr_engine *engine, uint32_t object, uint32_t type) {

@@ -18,6 +18,7 @@ struct deferred { /* a typed pointer into bytes that had no type yet */
 
 struct end { /* a typed pointer to an object's start, which may be meant as the end of the one before it: ends.c */
     uint32_t object, type, from;
+    bool disputed; /* others say that another type stands there, or this type before it */
 };
 
 struct work {
@@ -109,7 +110,7 @@ struct mcr_engine {
     uint8_t *site_bad;    /* by site: a disagreement disqualified it */
     uint8_t *site_tail;   /* by site: one of its chunks has bytes behind its type */
     struct end *ends;
-    uint64_t end_count, end_room, end_walked;
+    uint64_t end_count, end_room;
     bool restart;           /* a type turned out to have tails: trace again at once */
     bool misled;            /* stale words were taken for pointers: trace again when all is known that can be */
     struct length *lengths; /* sorted by address */
@@ -232,6 +233,13 @@ void mcr_rewritten(struct mcr_engine *engine, uint64_t address, uint64_t size);
 struct effect *mcr_effects(struct mcr_engine *engine, uint64_t objects); /* room for them; NULL: no memory */
 void mcr_scan_objects(struct mcr_engine *engine);
 
+/* sites.c */
+uint32_t mcr_site_type(const struct mcr_engine *engine, const struct mcr_object *object); /* MCR_NONE = not known */
+void mcr_check_sites(struct mcr_engine *engine);
+
+/* statistics.c */
+void mcr_count_objects(struct mcr_engine *engine);
+
 /* doubts.c: what tracing leaves open, as events */
 void mcr_doubt_objects(struct mcr_engine *engine);
 
@@ -262,6 +270,8 @@ uint32_t mcr_least_size(const struct mcr_engine *engine, uint32_t type);
 uint64_t mcr_tag(const struct mcr_engine *engine, uint64_t value, uint32_t type);
 /* Whether a pointer to `type` with the address of this object may be meant as the end of the object before it. */
 bool mcr_may_be_end(const struct mcr_engine *engine, uint32_t object, uint32_t type);
+/* Which of the pointers that may mean an end do not agree with each other. */
+void mcr_find_disputes(struct mcr_engine *engine);
 /* Whether it is, now that types are known. */
 bool mcr_is_end(const struct mcr_engine *engine, uint32_t object, uint32_t type);
 /* Whether nobody can tell, and it makes a difference. */

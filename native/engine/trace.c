@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 enum {
+    MAX_PASSES = 16, /* over the pointers that may mean an end */
     LARGE = 1 << 16, /* bytes; what is larger is walked last, when there will be no further round */
     AHEAD = 16,      /* pointers of an array by which the memory that will be needed is asked for early */
     MAX_MISLED = 16, /* rounds that stale words lead astray; two or three are usual */
@@ -115,7 +116,7 @@ static void follow(struct mcr_engine *engine, const struct met_pointer *pointer)
     bool typed = !vague && object_kind(object) == MCR_OBJECT_CHUNK && !(object->flags & MCR_OBJECT_NEVER);
     if (typed && offset == 0 && mcr_may_be_end(engine, pointer->object, target)) {
         if (mcr_grow(engine, &engine->ends, &engine->end_room, engine->end_count + 1, sizeof *engine->ends))
-            engine->ends[engine->end_count++] = (struct end){pointer->object, target, pointer->from};
+            engine->ends[engine->end_count++] = (struct end){pointer->object, target, pointer->from, false};
         return;
     }
     engine->statistics.precise[object_place(&engine->objects[pointer->from])][object_place(object)]++;
@@ -291,29 +292,58 @@ static void drain(struct mcr_engine *engine) {
     }
 }
 
-static uint32_t site_type(const struct mcr_engine *engine, const struct mcr_object *object) {
-    return object->site < engine->tables.site_count ? engine->tables.site_types[object->site] : MCR_NONE;
-}
-
 /* The site of an untyped object says that it is something else. */
 static bool is_other_by_site(const struct mcr_engine *engine, const struct mcr_object *object, uint32_t type) {
-    uint32_t known = object->type == MCR_NONE ? site_type(engine, object) : MCR_NONE;
+    uint32_t known = object->type == MCR_NONE ? mcr_site_type(engine, object) : MCR_NONE;
     return known != MCR_NONE && !engine->site_bad[object->site] && !is_vague(engine, known) &&
            !mcr_type_holds(engine, known, 0, type) && !mcr_type_holds(engine, type, 0, known);
 }
 
-/* Pointers that may mean an end: by now most of what they may lead to has a type. */
-static void settle_ends(struct mcr_engine *engine) {
-    while (!engine->restart && engine->end_walked < engine->end_count) {
-        struct end one = engine->ends[engine->end_walked++];
-        struct mcr_object *object = &engine->objects[one.object];
-        bool is_end = mcr_is_end(engine, one.object, one.type) &&
-                      (object->type != MCR_NONE || is_other_by_site(engine, object, one.type));
-        reach(is_end ? object - 1 : object, one.from);
-        if (!is_end)
-            claim(engine, one.object, 0, one.type, one.from);
-        drain(engine);
+/* Whether it is settled what a pointer means that may mean an end; `at_last`: it is what it says. */
+static bool settle_end(struct mcr_engine *engine, const struct end *one, bool at_last) {
+    struct mcr_object *object = &engine->objects[one->object];
+    bool known = object->type != MCR_NONE || is_other_by_site(engine, object, one->type);
+    if (!known && !at_last && mcr_may_be_end(engine, one->object, one->type))
+        return false;
+    bool is_end = known && mcr_is_end(engine, one->object, one->type);
+    reach(is_end ? object - 1 : object, one->from);
+    if (!is_end)
+        claim(engine, one->object, 0, one->type, one->from);
+    drain(engine);
+    return true;
+}
+
+enum certainty { CERTAIN, UNDISPUTED, ANY };
+
+/* Whether any was settled: it may give a type to what others lead to, and to what stands before that. */
+static bool settle_some(struct mcr_engine *engine, enum certainty least) {
+    uint64_t left = 0, settled = 0;
+    for (uint64_t i = 0; i < engine->end_count && !engine->restart; i++) {
+        struct end one = engine->ends[i]; /* more may come behind it, and the array may move */
+        if (settle_end(engine, &one, least == ANY || (least == UNDISPUTED && !one.disputed)))
+            settled++;
+        else
+            engine->ends[left++] = one;
     }
+    engine->end_count = left;
+    return settled;
+}
+
+static void settle_certain(struct mcr_engine *engine) {
+    for (int pass = 0; pass < MAX_PASSES && settle_some(engine, CERTAIN); pass++)
+        ;
+}
+
+static void settle_ends(struct mcr_engine *engine, bool at_last) {
+    settle_certain(engine);
+    bool settled = at_last;
+    for (int pass = 0; settled && engine->end_count && pass < MAX_PASSES; pass++) {
+        mcr_find_disputes(engine);
+        settled = settle_some(engine, UNDISPUTED);
+        settle_certain(engine);
+    }
+    if (at_last)
+        settle_some(engine, ANY);
 }
 
 static void trace_precise(struct mcr_engine *engine) {
@@ -325,46 +355,14 @@ static void trace_precise(struct mcr_engine *engine) {
         push(engine, (uint32_t)i);
     }
     drain(engine);
-    settle_ends(engine);
-}
-
-bool mcr_is_text(const struct mcr_engine *engine, const struct mcr_object *object) {
-    bool untyped = (object->flags & MCR_OBJECT_TEXT) && object->type == MCR_NONE;
-    return untyped && (object->site >= engine->tables.site_count || !engine->site_bad[object->site]);
-}
-
-/* A site of text one of whose chunks a typed pointer leads to gives memory for everything. */
-static void check_text(struct mcr_engine *engine, const struct mcr_object *object) {
-    bool typed = (object->flags & MCR_OBJECT_PRECISE) && object->type != MCR_NONE;
-    if ((object->flags & MCR_OBJECT_TEXT) && typed && object->site < engine->tables.site_count)
-        engine->site_bad[object->site] = 1;
-}
-
-/* A site whose type contradicts a precise one anywhere is not believed anywhere. */
-static void check_sites(struct mcr_engine *engine) {
-    for (uint64_t i = 0; i < engine->object_count; i++) {
-        const struct mcr_object *object = &engine->objects[i];
-        uint32_t type = site_type(engine, object);
-        check_text(engine, object);
-        if (type == MCR_NONE || !(object->flags & MCR_OBJECT_PRECISE) || object->type == MCR_NONE ||
-            (object->flags & MCR_OBJECT_SETTLED))
-            continue; /* memory that changes hands says nothing of who allocated it */
-        if (mcr_type_holds(engine, type, 0, object->type) || mcr_type_holds(engine, object->type, 0, type)) {
-            engine->statistics.site_agreements++;
-            continue;
-        }
-        engine->statistics.site_disagreements++;
-        if (!engine->site_bad[object->site])
-            engine->statistics.disqualified_sites++;
-        engine->site_bad[object->site] = 1;
-    }
+    settle_ends(engine, false);
 }
 
 static void trace_sites(struct mcr_engine *engine) {
-    check_sites(engine);
+    mcr_check_sites(engine);
     for (uint64_t i = 0; i < engine->object_count; i++) {
         struct mcr_object *object = &engine->objects[i];
-        uint32_t type = site_type(engine, object);
+        uint32_t type = mcr_site_type(engine, object);
         if (object_kind(object) != MCR_OBJECT_CHUNK || object->type != MCR_NONE || type == MCR_NONE ||
             is_vague(engine, type) || (object->flags & (MCR_OBJECT_NEVER | MCR_OBJECT_SUPPOSED)) ||
             engine->site_bad[object->site])
@@ -375,7 +373,7 @@ static void trace_sites(struct mcr_engine *engine) {
             set_type(engine, (uint32_t)i, type, MCR_OBJECT_SITE_TYPED);
     }
     drain(engine);
-    settle_ends(engine);
+    settle_ends(engine, true);
 }
 
 /* Typed pointers into chunks that stayed opaque: if their type changed, bytes of the old layout lie there (R1). */
@@ -426,25 +424,10 @@ static void reset(struct mcr_engine *engine) {
     memset(&engine->statistics, 0, sizeof engine->statistics);
     memset(engine->site_bad, 0, engine->tables.site_count + 1);
     engine->work[0].count = engine->work[1].count = engine->deferred_count = engine->deferred_walked =
-        engine->event_count = engine->end_count = engine->end_walked = 0;
+        engine->event_count = engine->end_count = 0;
     engine->pipeline = (struct pipeline){0};
     mcr_visits_clear(engine);
     engine->restart = engine->misled = false;
-}
-
-static void count_objects(struct mcr_engine *engine) {
-    struct mcr_statistics *statistics = &engine->statistics;
-    statistics->objects = engine->object_count;
-    for (uint64_t i = 0; i < engine->object_count; i++) {
-        uint32_t flags = engine->objects[i].flags;
-        statistics->reached += (flags & MCR_OBJECT_REACHED) != 0;
-        statistics->typed_precise += (flags & MCR_OBJECT_PRECISE) != 0;
-        statistics->typed_site += (flags & MCR_OBJECT_SITE_TYPED) != 0;
-        statistics->opaque += engine->objects[i].type == MCR_NONE;
-        statistics->pinned += (flags & MCR_OBJECT_IMMUTABLE) != 0;
-        statistics->nonupdatable += (flags & MCR_OBJECT_NONUPDATABLE) != 0;
-        statistics->bytes += engine->objects[i].size;
-    }
 }
 
 /* A round finds all types, or what the next one must know: a type whose chunks have tails, a chunk that is free. */
@@ -456,7 +439,7 @@ static void trace_round(struct mcr_engine *engine) {
     while (!engine->restart && engine->deferred_count) {
         settle_deferred(engine);
         drain(engine);
-        settle_ends(engine);
+        settle_ends(engine, true);
     }
     if (!engine->restart && !engine->misled)
         withdraw_suppositions(engine);
@@ -480,6 +463,6 @@ int mcr_engine_trace(struct mcr_engine *engine) {
         return -ELOOP;
     mcr_doubt_objects(engine);
     mcr_scan_objects(engine);
-    count_objects(engine);
+    mcr_count_objects(engine);
     return engine->failure;
 }

@@ -14,7 +14,11 @@ _COMMON = """#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#define WANT(condition) ((condition) ? (void)0 : (void)fputs(#condition "; ", out))
+#define WANT(condition) want(condition, #condition "; ", out)
+static __attribute__((noinline)) void want(int is_right, const char *condition, FILE *out) {
+    if (!is_right)
+        fputs(condition, out);
+}
 """
 _FLAGS = ("-std=gnu11", "-O2", "-g", "-fPIE", "-pie", "-w")
 
