@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from gdb_mcr.model.finding import Finding
 from gdb_mcr.model.process_tree import Lineage
 from gdb_mcr.proc.pidfd import Pidfd
+from gdb_mcr.reinit.handed_down import count_misplaced
 from gdb_mcr.runtime_abi.layout import Role
 from gdb_mcr.update.analysis import Analysis
 from gdb_mcr.update.api import UpdateOptions
@@ -89,7 +90,7 @@ class NewTree(NewServer):
         for child in self.children.values():
             if child.is_started:
                 found += child.findings()
-        return [*found, *self._missing(), *self._additional()]
+        return [*found, *self._missing(), *self._additional(), *self._misplaced()]
 
     def connections(self) -> int:
         """Sockets that all of its processes took over."""
@@ -118,6 +119,25 @@ class NewTree(NewServer):
         pids = ", ".join(str(one.process.pid) for one in missing)
         text = f"the new build's start-up forks no counterpart of {len(missing)} processes of the old server ({pids})"
         return [Finding("R8:processes missing", "R8", True, text, "", _SETTLE)]
+
+    def _misplaced(self) -> list[Finding]:
+        count = sum(self._misplaced_in(lineage) for lineage, one in self.children.items() if one.is_started)
+        if not count:
+            return []
+        text = f"{count} allocations stand before a fork in the new build's start-up, and behind it in the old one's"
+        return [Finding("R8:order of forks", "R8", True, text, "", "restart this server")]
+
+    def _misplaced_in(self, lineage: Lineage) -> int:
+        parent, old_parent = self._process_of(lineage[:-1])
+        child, old_child = self._process_of(lineage)
+        logs = [one.log().allocations for one in (old_parent, old_child, parent, child)]
+        return count_misplaced(*logs)
+
+    # Of N and of O.
+    def _process_of(self, lineage: Lineage) -> tuple[RecordedProcess, RecordedProcess]:
+        if not lineage:
+            return self.process.process, self._old
+        return self.children[lineage].process.process, self._old_children[lineage].process
 
     def _additional(self) -> list[Finding]:
         if not self._alone:

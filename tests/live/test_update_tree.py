@@ -115,6 +115,8 @@ def test_update_when_over_then_a_worker_that_dies_is_replaced_and_logs_are_opene
     os.kill(nginx.pid, signal.SIGUSR1)
     _wait((nginx.directory / "error.log").exists)
     assert ask(nginx.connect(1)[0]) == PAGE
+    refused = nginx.update(updated.new)
+    assert refused.finding_ids == {"R9:children"}, "its start-up did not fork the worker that took the dead one's place"
 
 
 def test_update_when_only_tried_then_the_old_tree_serves_on(tree: NginxServer) -> None:

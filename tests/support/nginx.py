@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import os
+import signal
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -72,6 +74,10 @@ class NginxServer:
     ) -> None:
         for one in self._connections:
             one.close()
+        # Workers outlive a master that is killed; a master that lives would make new ones.
+        for pid in sorted(self.processes(), key=lambda one: one != self.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.server.__exit__(kind, error, trace)
 
     @property
