@@ -21,6 +21,12 @@ def live_children(pid: int) -> frozenset[int]:
     return frozenset(child for child, _ in _living(children(pid)))
 
 
+def ended_children(pid: int) -> frozenset[int]:
+    """Those that have ended, which nobody has been told yet."""
+    living = live_children(pid)
+    return frozenset(child for child in children(pid) if child not in living)
+
+
 def child_tasks(pid: int, accepted: Collection[int]) -> Iterator[TaskState]:
     """A row for each child that is not among the ``accepted`` ones, with what speaks against it."""
     for child, name in _living(one for one in children(pid) if one not in accepted):

@@ -16,13 +16,17 @@ from gdb_mcr.errors import McrError, TargetError
 from gdb_mcr.model.process import Task
 from gdb_mcr.model.stop_point import WaitKind
 from gdb_mcr.proc.files import read_text
+from gdb_mcr.update.child_rows import ended_children
 from gdb_mcr.update.in_flight import EventsInFlight, Reader
 
 _FUTEX, _RESTART = 202, 219
 _COMMAND, _WAITS = 0x7F, (0, 9)  # FUTEX_WAIT, FUTEX_WAIT_BITSET
 _SIGNAL_WAITS = frozenset({34, 128, 130})  # pause, rt_sigtimedwait, rt_sigsuspend
 
+_WAIT4, _WAITID, _P_PID = 61, 247, 1
+
 WOKEN = "another thread has woken it"
+CHILD_ENDED = "a child process for which it waits has ended"
 SIGNALLED = "a signal that was sent to it has not been taken"
 
 
@@ -47,6 +51,8 @@ class MissedEvents:
             return self._of_held(thread, task) or self._signal(task)
         if task.syscall in (_FUTEX, _RESTART) and wait is not WaitKind.EXTERNAL:
             return WOKEN if self._is_woken(task) else ""
+        if task.syscall in (_WAIT4, _WAITID):
+            return CHILD_ENDED if self._has_child_ended(task) else ""
         return self.in_flight.awaited_by(task, self.memory) or (
             self._signal(task) if task.syscall in _SIGNAL_WAITS else ""
         )
@@ -67,6 +73,15 @@ class MissedEvents:
         except McrError:
             return False  # a sleep, whose first argument is a clock
         return bool(word != expected & 0xFFFFFFFF)
+
+    # Children run on while their parent is stopped.
+    def _has_child_ended(self, task: Task) -> bool:
+        kind, number = task.arguments[:2]
+        if task.syscall == _WAIT4:
+            number = kind & 0xFFFFFFFF
+        is_any = kind != _P_PID if task.syscall == _WAITID else not 0 < number < 1 << 31
+        ended = ended_children(self.pid)
+        return bool(ended) and (is_any or number in ended)
 
     def _signal(self, task: Task) -> str:
         try:

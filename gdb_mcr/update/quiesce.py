@@ -65,8 +65,7 @@ class OldProcessAtRest:
         self._process = process
         self._debugger = debugger
         self._pidfd = pidfd
-        self._accepted: frozenset[int] = frozenset()
-        self._are_children_ruled = False
+        self._accepted = live_children(process.pid)
         self._hold = Hold.NONE
         self._breaths = 0
         self._profile: Profile | None = None
@@ -85,7 +84,7 @@ class OldProcessAtRest:
 
     def accept_children(self) -> None:
         """The child processes that there are now have been ruled on; those that come later are in the way of rest."""
-        self._accepted, self._are_children_ruled = live_children(self._process.pid), True
+        self._accepted = live_children(self._process.pid)
 
     def judge_by(self, profile: Path | None) -> None:
         """Its threads are judged by this profile, which the user names, or by its own.
@@ -105,8 +104,6 @@ class OldProcessAtRest:
 
     def prepare(self) -> None:
         """Reads all that stops will need."""
-        if not self._are_children_ruled:
-            self._accepted = live_children(self._process.pid)
         if self._judgement is None:
             self._judgement = Judgement.of(self._process, self._profile)
         self._objections.clear()

@@ -6,6 +6,7 @@ import os
 import select
 import socket
 import struct
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,9 +18,9 @@ from gdb_mcr.model.stop_point import WaitKind
 from gdb_mcr.proc.descriptors import descriptors
 from gdb_mcr.proc.pidfd import Pidfd
 from gdb_mcr.update.in_flight import EventsInFlight
-from gdb_mcr.update.missed_events import WOKEN, MissedEvents
+from gdb_mcr.update.missed_events import CHILD_ENDED, WOKEN, MissedEvents
 
-READ, POLL, FUTEX, EPOLL_WAIT, PPOLL = 0, 7, 202, 232, 271
+READ, POLL, FUTEX, EPOLL_WAIT, PPOLL, WAIT4, WAITID = 0, 7, 202, 232, 271, 61, 247
 WAIT_BITSET_PRIVATE = 0x89
 
 
@@ -130,3 +131,21 @@ def test_a_held_thread_may_come_to_an_event_later(pipe: tuple[int, int]) -> None
         for believes, found in ((False, True), (True, False)):
             missed = MissedEvents(os.getpid(), Memory(), {7: task(FUTEX, 0, 0, 0)}, events, believes)
             assert bool(missed.of(stopped(), WaitKind.HELD)) is found
+
+
+@pytest.mark.parametrize(
+    ("syscall", "arguments", "expected"),
+    [(WAIT4, (0xFFFFFFFF,), True), (WAIT4, (1,), False), (WAITID, (0, 0), True), (WAITID, (1, 1), False)],
+    ids=["wait4 any", "wait4 another", "waitid any", "waitid another"],
+)
+def test_a_child_that_ended_while_its_parent_was_stopped(
+    syscall: int, arguments: tuple[int, ...], expected: bool
+) -> None:
+    child = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    try:
+        with in_flight() as events:
+            missed = MissedEvents(os.getpid(), Memory(), {7: task(syscall, *arguments)}, events, False)
+            assert missed.of(stopped(), WaitKind.INTERNAL) == (CHILD_ENDED if expected else "")
+    finally:
+        child.wait()
