@@ -27,6 +27,7 @@ def main(words: Sequence[str]) -> int:
                 for one in outcomes:
                     tally.add(one)
                     _tell(one, options)
+                print(f"{tally.summary()}, {time.monotonic() - began:.0f} s", flush=True)
     for line in tally.lines():
         print(line)
     print(f"seed {options.seed}, {time.monotonic() - began:.0f} s")

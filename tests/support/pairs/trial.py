@@ -158,6 +158,11 @@ class Tally:
         wrong = self.count(Verdict.WRONG, Fate.POSSIBLE)
         return right / (right + others + wrong) if right + others + wrong else 1.0
 
+    def summary(self) -> str:
+        """How many so far, in a line."""
+        right, refused, wrong = (self.count(one) for one in Verdict)
+        return f"{right + refused + wrong} pairs: {right} right, {refused} refused, {wrong} wrong"
+
     def lines(self) -> Iterator[str]:
         """A table."""
         columns = f"{'possible: right':>15} {'refused':>7}   {'others: right':>13} {'refused':>7}   wrong"
