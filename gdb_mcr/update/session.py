@@ -152,7 +152,7 @@ class Session:
     ) -> QuiesceResult:
         """ATTACH, QUIESCE: O stands still, or runs on if it did not come to rest."""
         functions = self._changed_functions() if strategy is Strategy.FUNCTION else ()
-        self._rest.judge_by(profile)
+        self._judge_by(profile)
         with self._undone_on_error():
             with self.phases.run(Phase.ATTACH, progress) as counts:
                 counts["libraries"] = self._warm_old()
@@ -389,6 +389,15 @@ class Session:
             if missing and isinstance(error, (McrError, OSError)):  # OSError: what /proc had of it is gone
                 hint = error.hint if isinstance(error, McrError) else ""
                 raise UpdateFailed(missing, hint=hint) from error
+            raise
+
+    # An unreadable profile leaves the session as it is; a server that is gone is told as such.
+    def _judge_by(self, profile: Path | None) -> None:
+        try:
+            self._rest.judge_by(profile)
+        except McrError as error:
+            if missing := self._missing_old(LAST_MOMENT_S):
+                raise UpdateFailed(missing) from error
             raise
 
     # Who has ended without being told to explains a failure better than the failure itself does.
