@@ -41,8 +41,11 @@ BANKS = 16
 BANK_MAPPINGS = 4
 """Of a bank in use: the open part and the rest behind it, in the window and in its table of pages."""
 GHOST_MAPPINGS = (4 + 5) + (1 + 2)
-"""An update adds one ghost at most. Its image: constants before the text, behind it and in RELRO, the text, and what lies
-unreadable before, between and behind these. Its islands, elsewhere, and what is left of the reserved memory around."""
+"""An update adds one ghost at most.
+
+Its image: constants before the text, behind it and in RELRO, the text, and what lies unreadable before, between and
+behind these. Its islands, which stand elsewhere, and what is left of the reserved memory around them.
+"""
 MODULES = 6
 """The names that one generation brings: its executable, its libraries and libmcr."""
 MEGABYTES = 256
