@@ -22,7 +22,6 @@ from gdb_mcr.errors import UpdateFailed
 from gdb_mcr.model.finding import Finding
 from gdb_mcr.model.placement import AllocationPair
 from gdb_mcr.model.process import Descriptor
-from gdb_mcr.model.startup_log import AllocationFlag
 from gdb_mcr.proc.descriptors import descriptor_numbers
 from gdb_mcr.reinit.equivalence import threads_to_wake
 from gdb_mcr.reinit.plan import find_lost_places, make_pairs
@@ -317,7 +316,7 @@ class TransferRun:
     def _own_chunks(self) -> Iterable[Write]:
         live = self._ends.old.live()
         for one in self._ends.new.log.allocations:
-            if one.flags & AllocationFlag.PLACED and not one.is_freed and not live.capacity(one.address):
+            if one.is_placed and not one.is_freed and not live.capacity(one.address):
                 data = self._ours.read(one.address, one.size)
                 if data is not None:
                     yield Write(one.address, data)
