@@ -111,6 +111,7 @@ class ObjectFlag(IntFlag):
     BYTES = 1 << 17
     FOREIGN = 1 << 18
     TEXT = 1 << 19
+    HOLDS_OTHERS = 1 << 20
 
 
 class EventKind(IntEnum):

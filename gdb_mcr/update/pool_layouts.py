@@ -12,6 +12,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from enum import Enum
 
+from gdb_mcr.engine.records import ObjectFlag
 from gdb_mcr.model.finding import Finding
 from gdb_mcr.model.placement import AllocationPair
 from gdb_mcr.tracing.explain import Explainer
@@ -61,9 +62,12 @@ def other_layouts(
         yield Finding(f"R1:pool {name}", "R1", True, text, explainer.path(index), _SETTLE)
 
 
-# Of no type at all, or of one that does not cover it: the head of a pool's block.
+# Typed pointers lead to places inside of which it has no type at all, or one that does not cover it: the head of a
+# pool's block.
 def _is_pool(transfer: StateTransfer, explainer: Explainer, index: int) -> bool:
     one = transfer.tracer.objects()[index]
+    if not one.flags & ObjectFlag.HOLDS_OTHERS:
+        return False
     number = explainer.type_index(one)
     if number < 0:
         return True

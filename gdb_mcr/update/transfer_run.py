@@ -148,7 +148,13 @@ class TransferRun:
         writer = FindingWriter(self._transfer, self._explainer, self._liveness())
         old, new = Started(self._ends.old, self._base), Started(self._ends.new, self._ours)
         losses = merge_losses(self._transfer, self._explainer, old, new, self._ends.rehearsed)
-        return [*writer.findings(), *losses, *self._epoll.findings(), *self._shared.findings()]
+        return [
+            *writer.findings(),
+            *losses,
+            *self._epoll.findings(),
+            *self._shared.findings(),
+            *self._other_layouts(),
+        ]
 
     # Asked only where a pointer was lost, since the answer takes a walk over the heap.
     def _liveness(self) -> Callable[[int], bool]:
@@ -162,8 +168,8 @@ class TransferRun:
         with patched(self._ours, self._writes):
             return live_objects(memory, ends.old, ends.new, [objects[index].address for index in lost])
 
-    def other_layouts(self) -> list[Finding]:
-        """Pools that the two start-ups filled in another way."""
+    # Pools that the two start-ups filled in another way.
+    def _other_layouts(self) -> list[Finding]:
         old, new = (self._ends.old, self._base), (self._ends.new, self._ours)
         return list(other_layouts(self._transfer, self._explainer, self._pairs, old, new))
 

@@ -35,7 +35,7 @@ class TreeRun:
 
     def findings(self) -> list[Finding]:
         """What speaks against the update."""
-        return [one for run in self._runs for one in (*run.findings(), *run.other_layouts())]
+        return [one for run in self._runs for one in run.findings()]
 
     def warnings(self) -> list[str]:
         """What the user should know."""

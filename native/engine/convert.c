@@ -67,12 +67,21 @@ static bool keeps_own(const struct mcr_engine *engine, const struct conversion *
     return length == 4 && mcr_growth_is_length(engine, object->address + offset);
 }
 
+/* O's start-up has put an address of the program there, and it has stayed: N's has put its own. */
+static bool is_constant(const struct mcr_engine *engine, const struct place *at, uint64_t length) {
+    if (!at->base || !at->ours || length != 8)
+        return false;
+    uint64_t theirs = load_word(at->theirs);
+    return theirs == load_word(at->base) && mcr_is_in_image(engine, theirs);
+}
+
 /* Whether O's value is to move; keeps the books of the merge. `differs`: N's value is not what base became. */
 static bool decide(struct mcr_engine *engine, struct conversion *c, const struct mcr_op *op, const struct place *at,
                    uint64_t length, bool differs, bool is_pointer) {
     if (op->flags & MCR_OPFLAG_KEEP_NEW)
         return false;
-    if (!at->base || (op->flags & MCR_OPFLAG_KEEP_OLD) || (engine->objects[c->object].flags & MCR_OBJECT_OLD_WINS))
+    bool old_wins = (engine->objects[c->object].flags & MCR_OBJECT_OLD_WINS) && !is_constant(engine, at, length);
+    if (!at->base || (op->flags & MCR_OPFLAG_KEEP_OLD) || old_wins)
         return true;
     engine->statistics.merged_fields++;
     if (is_pointer && differs && mcr_structures_lead(engine, load_word(at->theirs), load_word(at->ours)))

@@ -172,7 +172,8 @@ enum mcr_object_flag {
     MCR_OBJECT_LOOKED_INTO = 1 << 16,    /* untyped, but typed places inside it were followed */
     MCR_OBJECT_BYTES = 1 << 17,          /* a pointer to characters leads to it */
     MCR_OBJECT_FOREIGN = 1 << 18,        /* its site says that it is no struct of the executable's */
-    MCR_OBJECT_TEXT = 1 << 19            /* its site says that it is text */
+    MCR_OBJECT_TEXT = 1 << 19,           /* its site says that it is text */
+    MCR_OBJECT_HOLDS_OTHERS = 1 << 20 /* typed pointers lead to places inside it of which its own type knows nothing */
 };
 #define MCR_OBJECT_KIND_SHIFT 28
 

@@ -81,11 +81,7 @@ struct effect { /* what a scan says of one object */
     uint32_t flags, parent, holder;
 };
 
-struct region_slot; /* trace.c */
-/* Bytes of clients, as far as anyone can tell: no word of it is changed, whatever it looks like. */
-bool mcr_is_text(const struct mcr_engine *engine, const struct mcr_object *object);
-
-/* find.c */
+struct region_slot; /* find.c */
 struct region;
 void mcr_index_free(struct mcr_engine *engine);
 
@@ -170,6 +166,11 @@ static inline enum mcr_place object_place(const struct mcr_object *object) {
 /* What an annotation says of the memory behind a pointer holds whatever other pointers say. */
 static inline bool mcr_is_settling(const struct mcr_engine *engine, uint32_t type) {
     return engine->tables.type_flags[type] & (MCR_TYPE_FREE | MCR_TYPE_PLAIN);
+}
+
+/* Code, constants or variables of O's executable. */
+static inline bool mcr_is_in_image(const struct mcr_engine *engine, uint64_t value) {
+    return value - engine->tables.image_start < engine->tables.image_end - engine->tables.image_start;
 }
 
 static inline uint64_t load_word(const uint8_t *bytes) {

@@ -137,7 +137,8 @@ static void scan_object(struct scanner *scanner, uint32_t index) {
         return;
     }
     uint32_t count = mcr_elements_in_use(engine, object), size = engine->tables.types[object->type].size;
-    bool open_ended = engine->interest[object->type] & INTEREST_FLEXIBLE;
+    bool others = object->flags & MCR_OBJECT_HOLDS_OTHERS; /* behind it, whatever its last member is */
+    bool open_ended = (engine->interest[object->type] & INTEREST_FLEXIBLE) && !others;
     uint64_t total = mcr_bytes_in_use(object);
     for (uint32_t i = 0; i < count && engine->interest[object->type] & INTEREST_SCAN; i++)
         scan_type(scanner, &scan, object->type, (uint64_t)i * size, open_ended ? total : size);

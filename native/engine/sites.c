@@ -10,10 +10,31 @@ bool mcr_is_text(const struct mcr_engine *engine, const struct mcr_object *objec
     return untyped && (object->site >= engine->tables.site_count || !engine->site_bad[object->site]);
 }
 
-/* A site of text one of whose chunks a typed pointer leads to gives memory for everything. */
+/* Both start-ups have put the address of the same thing at the same place: that is no client's doing. */
+static bool holds_addresses(struct mcr_engine *engine, const struct mcr_object *object) {
+    const struct mcr_pair *pair = object->pair == MCR_NONE ? NULL : &engine->pairs[object->pair];
+    if (!pair || !pair->merges)
+        return false;
+    uint64_t size = pair->base_size < pair->new_size ? pair->base_size : pair->new_size, moved;
+    const uint8_t *base = mcr_image_at(engine, MCR_IMAGE_BASE, pair->base_address, size);
+    const uint8_t *ours = mcr_image_at(engine, MCR_IMAGE_OURS, pair->new_address, size);
+    for (uint64_t at = 0; base && ours && at + 8 <= size; at += 8) {
+        uint64_t before = load_word(base + at), after = load_word(ours + at);
+        if (before == after)
+            continue;
+        enum landing landing = mcr_translate(engine, before, &moved);
+        if ((landing == LANDS_MOVED || landing == LANDS_CODE) && moved == after)
+            return true;
+    }
+    return false;
+}
+
+/* A site of text one of whose chunks a typed pointer leads to, or which holds addresses, gives memory for everything. */
 static void check_text(struct mcr_engine *engine, const struct mcr_object *object) {
+    if (!(object->flags & MCR_OBJECT_TEXT) || object->site >= engine->tables.site_count)
+        return;
     bool typed = (object->flags & MCR_OBJECT_PRECISE) && object->type != MCR_NONE;
-    if ((object->flags & MCR_OBJECT_TEXT) && typed && object->site < engine->tables.site_count)
+    if (typed || holds_addresses(engine, object))
         engine->site_bad[object->site] = 1;
 }
 

@@ -84,6 +84,8 @@ static void compare(struct structures *one, const struct node *node, const struc
     bool pointers = may_point(engine, theirs) || may_point(engine, base);
     if (theirs != base && (pointers || node->kind == TYPED_NODE))
         one->changes[node->index] |= OLD_CHANGED;
+    if (theirs == base && mcr_is_in_image(engine, base))
+        return; /* to a constant or a function: no link of a structure */
     mcr_translate(engine, base, &base_moved);
     mcr_translate(engine, theirs, &theirs_moved);
     if (ours == base_moved || ours == theirs_moved || !(pointers || node->kind == TYPED_NODE))

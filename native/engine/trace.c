@@ -71,6 +71,12 @@ static void settle(struct mcr_engine *engine, uint32_t index, uint32_t type) {
     push(engine, index);
 }
 
+/* Whether the chunk's type says the same. */
+static bool knows(const struct mcr_engine *engine, const struct mcr_object *object, uint64_t offset, uint32_t wanted) {
+    return object->type != MCR_NONE &&
+           mcr_type_holds(engine, object->type, mcr_reduce_offset(engine, object, offset), wanted);
+}
+
 /* A typed pointer says that `wanted` stands at `offset` of a chunk. */
 static void claim(struct mcr_engine *engine, uint32_t index, uint64_t offset, uint32_t wanted, uint32_t from) {
     struct mcr_object *object = &engine->objects[index];
@@ -95,13 +101,13 @@ static void claim(struct mcr_engine *engine, uint32_t index, uint64_t offset, ui
             set_type(engine, index, wanted, MCR_OBJECT_PRECISE);
         return;
     }
-    if (mcr_type_holds(engine, object->type, mcr_reduce_offset(engine, object, offset), wanted))
+    if (knows(engine, object, offset, wanted))
         return;
     if (offset == 0 && object->size >= size && mcr_type_holds(engine, wanted, 0, object->type)) {
         set_type(engine, index, wanted, MCR_OBJECT_PRECISE); /* what was known is only the first member of this */
         return;
     }
-    object->flags |= MCR_OBJECT_CONFLICT;
+    object->flags |= MCR_OBJECT_CONFLICT | (offset ? MCR_OBJECT_HOLDS_OTHERS : 0);
     if (engine->tables.type_changed[wanted] || engine->tables.type_changed[object->type])
         mcr_event_add(engine, MCR_EVENT_TYPE_CONFLICT, index, offset, wanted, from);
 }
@@ -383,7 +389,10 @@ static void settle_deferred(struct mcr_engine *engine) {
         struct mcr_object *object = &engine->objects[one.object];
         if (object->type != MCR_NONE) {
             claim(engine, one.object, one.offset, one.type, one.from);
-        } else if (engine->tables.type_changed[one.type]) {
+            continue;
+        }
+        object->flags |= MCR_OBJECT_HOLDS_OTHERS;
+        if (engine->tables.type_changed[one.type]) {
             if (!(object->flags & MCR_OBJECT_INTERIOR_TYPED))
                 mcr_event_add(engine, MCR_EVENT_CHANGED_IN_OPAQUE, one.object, one.offset, one.type, one.from);
             object->flags |= MCR_OBJECT_INTERIOR_TYPED;
@@ -407,7 +416,7 @@ static void reset(struct mcr_engine *engine) {
     const uint32_t found = MCR_OBJECT_REACHED | MCR_OBJECT_PRECISE | MCR_OBJECT_SITE_TYPED | MCR_OBJECT_CONFLICT |
                            MCR_OBJECT_TOO_SMALL | MCR_OBJECT_IMMUTABLE | MCR_OBJECT_NONUPDATABLE |
                            MCR_OBJECT_INTERIOR_TYPED | MCR_OBJECT_HELD_INSIDE | MCR_OBJECT_SETTLED |
-                           MCR_OBJECT_LOOKED_INTO | MCR_OBJECT_BYTES;
+                           MCR_OBJECT_LOOKED_INTO | MCR_OBJECT_BYTES | MCR_OBJECT_HOLDS_OTHERS;
     for (uint64_t i = 0; i < engine->object_count; i++) {
         struct mcr_object *object = &engine->objects[i];
         if (object->flags & MCR_OBJECT_SETTLED)

@@ -177,11 +177,13 @@ static void convert_elements(struct mcr_engine *engine, const struct mcr_object 
     if (count || (to >= whole->out_size && (flags & MCR_TYPE_TAIL)))
         check_left_over(engine, whole, from, mcr_bytes_in_use(object));
     if (count || from >= object->size || to >= whole->out_size || object->in_use || (flags & MCR_TYPE_FREE))
-        return; /* what follows is dead, or has no place */
-    if (one->tail_program == MCR_NONE) {
+        return;                                                  /* what follows is dead, or has no place */
+    bool holds_others = object->flags & MCR_OBJECT_HOLDS_OTHERS; /* whatever its type says of what follows */
+    if (one->tail_program == MCR_NONE || holds_others) {
         uint64_t length = object->size - from < whole->out_size - to ? object->size - from : whole->out_size - to;
         bool text = whole->text;
-        whole->text |= !whole->ruled; /* what follows a struct without a type of its own: as a rule bytes of clients */
+        /* What follows a struct, without a type of its own: as a rule bytes of clients, but for the blocks of pools. */
+        whole->text |= !whole->ruled && !holds_others;
         if (whole->out != whole->theirs || from != to)
             mcr_convert_opaque(engine, whole, from, to, length);
         else if (!whole->text)
