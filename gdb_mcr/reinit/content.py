@@ -72,12 +72,15 @@ class ContentReader:
         data = self._own_bytes(allocation.base_address)
         if not data:
             return Content()
-        text = None if self._is_address(data[:WORD]) else _leading_text(data)
+        text = self._text_of(data)
         if text is not None and len(text) + 1 >= len(data):
             return Content(text, text)
         whole, texts = self._without_pointers(data)
         names = [one for one in (_inner_text(whole), *texts) if one]
         return Content((whole, texts), names[0]) if names else Content()
+
+    def _text_of(self, data: bytes) -> bytes | None:
+        return None if self._is_address(data[:WORD]) else _leading_text(data)
 
     # Where memory is at random addresses, one of them reads as text now and then.
     def _is_address(self, word: bytes) -> bool:
@@ -112,7 +115,7 @@ class ContentReader:
     def _text_at(self, address: int) -> bytes | None:
         if address not in self._texts:
             data = self._own_bytes(address) or self._read(address, MAX_TEXT + 1) or b""
-            self._texts[address] = _leading_text(data[: MAX_TEXT + 1])
+            self._texts[address] = self._text_of(data[: MAX_TEXT + 1])
         return self._texts[address]
 
 

@@ -30,3 +30,14 @@ def test_an_address_of_code_that_reads_as_text_is_no_name() -> None:
 def test_a_word_of_letters_that_leads_nowhere_is_text() -> None:
     word = int.from_bytes(b"Pc6;(V\0\0", "little")
     assert _content(Range(1, 2), word).name == b"Pc6;(V"
+
+
+def test_a_table_of_addresses_behind_a_pointer_is_no_text_either() -> None:
+    printable = int.from_bytes(b"q$Bz$D\0\0", "little")
+    heap = Range(printable - 0x100_0000, printable + 0x100_0000)
+    table, holder = printable - 0x1000, printable - 0x2000
+    pieces = [(table, printable.to_bytes(8, "little") * 4), (holder, table.to_bytes(8, "little") + bytes(8))]
+    memory = PiecewiseMemory([(Range(at, at + len(data)), data) for at, data in pieces])
+    rows = [Allocation(0, 0, 1, 0, 0, at, len(data), len(data), at, len(data), 0, -1) for at, data in pieces]
+    reader = ContentReader(rows, memory.read, [heap])
+    assert [reader.content(one).name for one in rows] == [None, None]
