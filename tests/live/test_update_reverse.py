@@ -51,6 +51,9 @@ ITEMS = 20_000
 
 CHANGED_MEANING = "R2:_mc_resp_bundle.thread"
 EXPECTED = {"R2:LIBEVENT_THREAD.n", "R2:LIBEVENT_THREAD.cur_sfd", CHANGED_MEANING}
+FREED = {"R4:conn_queue_item/struct cache_free_s", "R4:conn_queue_item/a pointer"}
+"""Both builds give the items of accepted connections back to a free list of cache.c, and the older one's are smaller:
+without an annotation a free item is two things at once."""
 STALE = {"R1:_mc_resp_bundle", "R5:_mc_resp_bundle"}
 """Found on the way forth (test_update_memcached) without annotations; they may or may not be met."""
 
@@ -68,7 +71,7 @@ def test_update_when_an_older_build_lacks_what_was_changed_then_exactly_that_is_
 
             assert run.status == 1, run.told()
             certain = {one["id"] for one in run.result["findings"] if one["certain"]}
-            assert certain - STALE == EXPECTED, run.told()
+            assert certain - STALE == EXPECTED | FREED, run.told()
             assert {one for one in run.result["blocking"] if one.startswith("R2:")} == EXPECTED
             assert run.new_pids == []
             assert (first.version(), second.version()) == (version, version)
