@@ -47,11 +47,12 @@ class _Name:
 def moved_elements(transfer: StateTransfer, explainer: Explainer, memory: StartedMemory) -> list[Finding]:
     """R13, one for each array."""
     found: dict[str, Finding] = {}
+    names = _Names(transfer)
     for event in transfer.tracer.events():
         if event.kind != EventKind.ELEMENT:
             continue
         subject = explainer.short_name(event.object)
-        element = _element(transfer, explainer, event, memory) if subject not in found else None
+        element = _element(names, explainer, event, memory) if subject not in found else None
         if element is not None and element.has_moved():
             found[subject] = _finding(explainer, event, element)
     return list(found.values())
@@ -89,22 +90,41 @@ class _Element:
         return any(self.old.text(one) == new or self.new.text(one) == old for one in near)
 
 
-def _element(transfer: StateTransfer, explainer: Explainer, event: Event, memory: StartedMemory) -> _Element | None:
+class _Names:
+    """Where the structs of both sides keep their first text; looked up once for each: arrays have many elements."""
+
+    def __init__(self, transfer: StateTransfer) -> None:
+        self.transfer = transfer
+        self._old = transfer.old.executable.program.types
+        self._new = transfer.new.executable.program.types
+        self._known: dict[int, tuple[_Name, _Name] | None] = {}
+
+    # The struct that stands at that place of an object, and the one that it is in N.
+    def types_at(self, index: int, offset: int) -> tuple[DataType, DataType] | None:
+        old = _element_type(self._old, index, offset)
+        target = self.transfer.match.types.get(old.index) if old is not None else None
+        return (old, self._new[target]) if old is not None and target is not None else None
+
+    def of(self, old: DataType, new: DataType) -> tuple[_Name, _Name] | None:
+        if old.index not in self._known:
+            self._known[old.index] = _names(self._old, old, self._new, new)
+        return self._known[old.index]
+
+
+def _element(known: _Names, explainer: Explainer, event: Event, memory: StartedMemory) -> _Element | None:
+    transfer = known.transfer
     one = transfer.tracer.objects()[event.object]
-    old_types, new_types = transfer.old.executable.program.types, transfer.new.executable.program.types
-    old = _element_type(old_types, explainer.type_index(one), event.offset)
-    target = transfer.match.types.get(old.index) if old is not None else None
-    if old is None or target is None:
+    types = known.types_at(explainer.type_index(one), event.offset)
+    names = known.of(*types) if types is not None else None
+    if types is None or names is None:
         return None
-    names = _names(old_types, old, new_types, new_types[target])
-    if names is None:
-        return None
+    old, new = types
     pair, there = transfer.pairs[one.pair], transfer.tracer.translate(one.address + event.offset)
     base = Range(pair.base_address, pair.base_address + pair.base_size)
     ours = Range(pair.new_address, pair.new_address + pair.new_size)
     return _Element(
         _Side(memory.old, base.start + event.offset, base, old.size, names[0]),
-        _Side(memory.new, there, ours, new_types[target].size, names[1]),
+        _Side(memory.new, there, ours, new.size, names[1]),
     )
 
 
