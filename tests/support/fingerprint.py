@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,8 +54,8 @@ def debugger_traces(pid: int) -> Iterator[str]:
     if stopped:
         yield f"threads still stand in a stop: {stopped}"
     control = find_recorded(pid).control()
-    if control.hold:
-        yield "its hold is still set"
+    if control.hold and time.monotonic_ns() < control.hold_deadline_ns:  # behind its deadline it holds nobody
+        yield "its hold is still in force"
     if control.error_text:
         yield f"its libmcr says: {control.error_text}"
     yield from text_changes(pid)
