@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
+from gdb_mcr.errors import TargetError
 from gdb_mcr.model.process import ProcessStatus, SignalSets
 from gdb_mcr.proc.files import PROC, read_link, read_text
 from gdb_mcr.proc.tasks import split_stat
 
-_START_TIME = 22  # field number in stat
+_FLAGS, _START_TIME = 9, 22  # field numbers in stat
+_PF_EXITING = 4
 _FIRST_AFTER_NAME = 3
 _DEAD = ("Z", "X")
 
@@ -73,6 +76,25 @@ def is_alive(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return split_stat(os.fsdecode(stat))[1][0] not in _DEAD
+
+
+def is_doomed(pid: int) -> bool:
+    """Whether it is dead, or is dying and nothing can keep it alive: SIGKILL waits for it, or it is being taken down.
+
+    A large process takes a while for that: its memory is given back first.
+    """
+    try:
+        return not is_alive(pid) or tells_end(read_text(pid, "stat"), read_text(pid, "status"))
+    except TargetError:
+        return True
+
+
+def tells_end(stat: str, status_text: str) -> bool:
+    """Whether these texts of /proc/PID/stat and status say so. Source: proc(5); PF_EXITING in the kernel's sched.h."""
+    fields = dict(line.split(":\t", 1) for line in status_text.split("\n") if ":\t" in line)
+    pending = _set(fields, "SigPnd") | _set(fields, "ShdPnd")
+    flags = int(split_stat(stat)[1][_FLAGS - _FIRST_AFTER_NAME])
+    return bool(pending >> (signal.SIGKILL - 1) & 1 or flags & _PF_EXITING)
 
 
 def _four(text: str) -> tuple[int, int, int, int]:

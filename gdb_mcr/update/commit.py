@@ -11,13 +11,13 @@ from gdb_mcr.debugger.base import Debugger
 from gdb_mcr.debugger.target_process import is_alive
 from gdb_mcr.errors import McrError, TargetError, UpdateFailed
 from gdb_mcr.proc.pidfd import Pidfd
-from gdb_mcr.proc.status import status
+from gdb_mcr.proc.status import is_doomed, status
 from gdb_mcr.proc.tasks import tasks
 from gdb_mcr.update.interrupts import deferred_interrupts
 from gdb_mcr.update.new_server import NewServer
 
-DYING_S = 0.2
-"""Seconds that a killed process may take to end; also the stop of one may take as long."""
+STOP_S = 0.2
+"""Seconds that N may take to come to its stop: an order that is under way is carried out within them or never."""
 
 _STOPPED = ("t", "T")
 _UNSENDABLE = (signal.SIGKILL, signal.SIGSTOP)
@@ -73,7 +73,7 @@ def _commit_child(child: NewServer) -> list[str]:
 # Without a good answer the order may still be on its way. N is stopped, so that what is seen then stays true.
 def _took_over(new: NewServer, old_pid: int) -> bool:
     _signal(new.pid, signal.SIGSTOP)
-    gone = _is_gone(old_pid)
+    gone = _is_ended(old_pid)
     if not is_alive(new.pid):
         if gone:
             raise UpdateFailed("the new server ended right after it had ended the old one")
@@ -87,9 +87,10 @@ def _signal(pid: int, number: signal.Signals) -> None:
         process.send_signal(number)
 
 
-def _is_gone(pid: int) -> bool:
-    deadline = time.monotonic() + DYING_S
-    while is_alive(pid):
+# A server with much memory may be dying for longer than we wait: it must count as ended.
+def _is_ended(pid: int) -> bool:
+    deadline = time.monotonic() + STOP_S
+    while not is_doomed(pid):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.001)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 from gdb_mcr.model.process import EpollWatch, SignalSets
 from gdb_mcr.proc.descriptors import parse_descriptor, parse_watches
 from gdb_mcr.proc.mappings import parse_mappings
-from gdb_mcr.proc.status import parse_status
+from gdb_mcr.proc.status import parse_status, tells_end
 from gdb_mcr.proc.tasks import parse_task, split_stat
 from gdb_mcr.units import Range
 
@@ -92,6 +94,22 @@ def test_status() -> None:
     assert (status.name, status.state, status.parent, status.tracer) == ("a (b) c", "t", 1, 77)
     assert (status.uids, status.gids, status.umask, status.threads) == ((1, 2, 3, 4), (5, 6, 7, 8), 0o27, 10)
     assert status.signals == SignalSets(pending=1 << 14, blocked=1 << 9, ignored=1 << 12, caught=0x180000000)
+
+
+@pytest.mark.parametrize(
+    ("flags", "own", "shared", "ends"),
+    [
+        (0x400140, 0, 0, False),
+        (0x400140, 1 << 13, 1 << 10, False),  # SIGALRM, SIGSEGV
+        (0x400140, 1 << 8, 0, True),
+        (0x400140, 0, 1 << 8, True),
+        (0x40010C, 0, 0, True),
+    ],
+)
+def test_what_is_killed_is_ending_until_it_is_gone(flags: int, own: int, shared: int, ends: bool) -> None:
+    """In the middle it has taken the signal already, and is giving its memory back."""
+    stat = f"12 (a) R (b)) R 1 12 12 0 -1 {flags} 5 0"
+    assert tells_end(stat, f"Name:\ta\nSigPnd:\t{own:016x}\nShdPnd:\t{shared:016x}\n") is ends
 
 
 def test_name_in_stat_may_contain_anything() -> None:
